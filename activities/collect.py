@@ -1,0 +1,221 @@
+"""collect: seal each source once for all customers, and tell a customer's close when its slices are there."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from temporalio import activity
+
+from activities.deeds import Outside
+from activities.messages import (
+    CloseMonth,
+    CustomerRef,
+    Opened,
+    Population,
+    Readiness,
+    SealSource,
+    Slices,
+    SnapshotRef,
+    SourceState,
+)
+from activities.ports import UsageSource
+from billing import sealing, terms
+from models.close import Stage, State
+from models.period import Period, month_period
+from models.refusal import Refusal
+from models.snapshot import Artifact, Snapshot
+
+IDENTITY_MONTHS = 3
+"""How many earlier months' ids are looked up: the backdating limit (35 days) plus one period, rounded up."""
+
+
+class NobodyToClose(Refusal):
+    """No contract is in force in the month."""
+
+    remedy = "Add contracts, or name another month."
+
+
+class UnknownSource(Refusal):
+    """The close names a source that is not wired."""
+
+    remedy = "Declare the source in the usage policy and wire its adapter."
+
+
+class SourceIncomplete(Refusal):
+    """A source is not complete up to the period's end."""
+
+    remedy = "Wait: the close asks again by itself."
+
+
+class Collect:
+    """The deeds of the first stage."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    @activity.defn(name="collect.open_close")
+    def open_close(self, task: CloseMonth) -> Opened:
+        """Record that a close was started, by whom, and return what there is to seal.
+
+        Raises:
+            NobodyToClose: no contract is in force in the month.
+        """
+        outside = self.outside
+        window = self._window(task.month)
+        outside.closes.open_close(task.month, task.revision, task.started_by, task.by_hand, outside.clock.now())
+        return Opened(
+            sources=tuple(sorted(outside.sources)),
+            ends_at=window.ends_at,
+            poll_seconds=outside.poll_seconds,
+            reminder_hours=outside.reminder_hours,
+        )
+
+    @activity.defn(name="collect.source_state")
+    def source_state(self, task: SealSource) -> SourceState:
+        """Return whether a source is complete past the end of every customer's month."""
+        watermark = self._source(task.source).watermark()
+        complete = watermark >= self._window(task.month).ends_at
+        return SourceState(source=task.source, complete=complete, watermark=watermark)
+
+    @activity.defn(name="collect.seal_source")
+    def seal_source(self, task: SealSource) -> SnapshotRef:
+        """Seal a source for a month in one pass, or return the snapshot that is sealed already.
+
+        The rows go to the object store as Parquet, under their fingerprint; the books keep the first snapshot
+        of (source, month, revision), so that a second pass changes nothing.
+
+        Raises:
+            SourceIncomplete, UnusableQuantity: nothing was sealed.
+        """
+        outside = self.outside
+        kept = outside.evidence.snapshot(task.source, task.month, task.revision)
+        if kept is not None:
+            return _ref(kept)
+        source = self._source(task.source)
+        window = self._window(task.month)
+        watermark = source.watermark()
+        if watermark < window.ends_at:
+            raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
+        sealed = sealing.seal(
+            _beating(iter(source.read(window))),
+            window,
+            outside.policy.sources[task.source],
+            self._earlier(task.source, task.month),
+        )
+        snapshot = Snapshot(
+            source=task.source,
+            period=task.month,
+            window=window,
+            grain=source.grain,
+            watermark=watermark,
+            sealed_at=outside.clock.now(),
+            counts=sealed.counts,
+            rows=self._keep(task, sealed.rows, sealed.fingerprint),
+            duplicates=self._keep(task, sealed.duplicates, sealing.fingerprint_of_rows(sealed.duplicates)),
+        )
+        return _ref(outside.evidence.keep_snapshot(snapshot, task.revision))
+
+    @activity.defn(name="collect.population")
+    def population(self, task: CloseMonth) -> Population:
+        """Return who is closed: contracts in force, and accounts with usage that no contract or alias knows.
+
+        An unknown account is held as a customer of its own: usage that nobody is billed for must be seen.
+        """
+        known = set(task.customers or self.outside.terms.population(task.month))
+        unknown: set[str] = set()
+        if not task.customers:
+            for name in sorted(self.outside.sources):
+                snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
+                if snapshot is not None:
+                    table = pq.read_table(self.outside.store.path(snapshot.rows), columns=["customer"])
+                    unknown |= set(pc.unique(table["customer"]).to_pylist()) - known
+        everyone = sorted(known | unknown)
+        size = self.outside.shard_size
+        shards = tuple(tuple(everyone[start : start + size]) for start in range(0, len(everyone), size))
+        return Population(shards=shards, unknown=tuple(sorted(unknown)))
+
+    @activity.defn(name="collect.readiness")
+    def readiness(self, task: CustomerRef) -> Readiness:
+        """Return when the customer's own month is over and which sources are not sealed past it."""
+        ends_at = self._period(task).ends_at
+        behind = []
+        for name in sorted(self.outside.sources):
+            snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
+            if snapshot is None or snapshot.watermark < ends_at:
+                behind.append(name)
+        return Readiness(ends_at=ends_at, behind=tuple(behind))
+
+    @activity.defn(name="collect.take_slices")
+    def take_slices(self, task: CustomerRef) -> Slices:
+        """Return the sealed snapshots the customer's month is read from."""
+        refs = []
+        for name in sorted(self.outside.sources):
+            snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
+            if snapshot is None:
+                raise SourceIncomplete(f"{name} is not sealed", month=task.month)
+            refs.append(_ref(snapshot))
+        self.outside.closes.project(
+            task.month, task.revision, task.customer, Stage.RECONCILE, State.RUNNING, self.outside.clock.now()
+        )
+        return Slices(snapshots=tuple(refs))
+
+    def _source(self, name: str) -> UsageSource:
+        if name not in self.outside.sources or name not in self.outside.policy.sources:
+            raise UnknownSource("no such source", source=name)
+        return self.outside.sources[name]
+
+    def _period(self, task: CustomerRef) -> Period:
+        contracts = self.outside.terms.contracts(task.customer)
+        if not contracts:  # an account nobody knows: its month is the policy's
+            return month_period(task.month, self.outside.policy.timezone)
+        return terms.month_of_customer(contracts, task.month)
+
+    def _window(self, month: str) -> Period:
+        """Return the span from the first customer's start of the month to the last one's end."""
+        customers = self.outside.terms.population(month)
+        if not customers:
+            raise NobodyToClose("no contract is in force", month=month)
+        zones = {self.outside.terms.contracts(customer)[-1].timezone for customer in customers}
+        months = [month_period(month, zone) for zone in sorted(zones | {self.outside.policy.timezone})]
+        return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
+
+    def _earlier(self, source: str, month: str) -> Iterator[pa.Table]:
+        for snapshot in self.outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]:
+            yield pq.read_table(self.outside.store.path(snapshot.rows), columns=["id", "meter"])
+
+    def _keep(self, task: SealSource, rows: pa.Table, fingerprint: str) -> Artifact:
+        return keep_table(self.outside, f"snapshots/{task.month}@{task.revision}/{task.source}", rows, fingerprint)
+
+
+def keep_table(outside: Outside, folder: str, rows: pa.Table, fingerprint: str) -> Artifact:
+    """Keep a table as Parquet under its fingerprint and return where, with its checksum and size."""
+    sink = io.BytesIO()
+    pq.write_table(rows, sink, compression="zstd", row_group_size=65_536)
+    body = sink.getvalue()
+    uri = outside.store.put(f"{folder}/{fingerprint}.parquet", body, "application/vnd.apache.parquet")
+    return Artifact(
+        uri=uri,
+        content_fingerprint=fingerprint,
+        sha256=hashlib.sha256(body).hexdigest(),
+        rows=rows.num_rows,
+        bytes=len(body),
+    )
+
+
+def _ref(snapshot: Snapshot) -> SnapshotRef:
+    return SnapshotRef(
+        source=snapshot.source,
+        fingerprint=snapshot.rows.content_fingerprint,
+        rows=snapshot.rows.rows,
+        watermark=snapshot.watermark,
+    )
+
+
+def _beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Pass batches through, telling Temporal after each that the pass is alive."""
+    for count, batch in enumerate(batches, 1):
+        activity.heartbeat(count)
+        yield batch

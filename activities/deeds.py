@@ -1,0 +1,41 @@
+"""What every deed shares: the books it works with, and how it says where a customer's close stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from activities.ports import (
+    Clock,
+    CloseBook,
+    EvidenceBook,
+    Histories,
+    InvoiceBook,
+    InvoicingPlatform,
+    JournalBook,
+    ObjectStore,
+    TermsBook,
+    UsageSource,
+)
+from billing.approval import ApprovalPolicy
+from models.usage_policy import UsagePolicy
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything deeds need from outside, fitted once by runtime/wiring.py."""
+
+    terms: TermsBook
+    evidence: EvidenceBook
+    closes: CloseBook
+    invoices: InvoiceBook
+    journal: JournalBook
+    store: ObjectStore
+    platform: InvoicingPlatform
+    sources: Mapping[str, UsageSource]
+    policy: UsagePolicy  # what the sources declare; authorities come from the terms book
+    approval: ApprovalPolicy
+    histories: Histories
+    clock: Clock
+    engine: str  # version and hash of the code that computes, kept on every result
+    shard_size: int = 500
+    poll_seconds: int = 900
+    reminder_hours: int = 24

@@ -1,0 +1,355 @@
+"""Messages: what plans and deeds say to each other: references, fingerprints and totals, never lines.
+
+Fields are only added, with defaults: a history recorded by an older build must still be read.
+"""
+
+from pydantic import Field
+
+from models.close import DecisionKind, Stage, State
+from models.period import Month, Zone
+from models.usage import Identifier
+from models.value import Frozen, Instant
+
+
+class TriggerClose(Frozen):
+    """What the Schedule says: close the month before the scheduled instant, in the entity's zone."""
+
+    zone: Zone
+
+
+class CloseMonth(Frozen):
+    """Close one month for all customers (or only those named)."""
+
+    month: Month
+    revision: int = Field(default=1, ge=1)
+    started_by: Identifier = "schedule"
+    by_hand: bool = False
+    customers: tuple[Identifier, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The close's business key: 2026-10, or 2026-10@2 once reopened."""
+        return self.month if self.revision == 1 else f"{self.month}@{self.revision}"
+
+
+class Opened(Frozen):
+    """A close was opened: the sources to seal for it, and when the last customer's month ends."""
+
+    sources: tuple[Identifier, ...]
+    ends_at: Instant
+    poll_seconds: int
+    reminder_hours: int
+
+
+class Population(Frozen):
+    """Who is closed, in shards: contracts in force, and accounts with usage that nobody knows."""
+
+    shards: tuple[tuple[Identifier, ...], ...]
+    unknown: tuple[Identifier, ...] = ()
+
+
+class SealSource(Frozen):
+    """Seal one source for a month."""
+
+    month: Month
+    revision: int
+    source: Identifier
+
+
+class SourceState(Frozen):
+    """Whether a source is complete up to an instant, and up to when it is."""
+
+    source: Identifier
+    complete: bool
+    watermark: Instant
+
+
+class SnapshotRef(Frozen):
+    """A sealed snapshot."""
+
+    source: Identifier
+    fingerprint: str
+    rows: int
+    watermark: Instant
+
+
+class CloseShardOf(Frozen):
+    """Close the customers of one shard."""
+
+    month: Month
+    revision: int
+    shard: int
+    customers: tuple[Identifier, ...]
+    poll_seconds: int = 900
+    reminder_hours: int = 24
+
+
+class CloseCustomer(Frozen):
+    """Close one customer's month."""
+
+    month: Month
+    revision: int
+    customer: Identifier
+    poll_seconds: int = 900
+    reminder_hours: int = 24
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the customer's close: a business key."""
+        return customer_close_id(self.month, self.revision, self.customer)
+
+
+class CustomerRef(Frozen):
+    """A customer's month, the subject of most deeds."""
+
+    month: Month
+    revision: int
+    customer: Identifier
+
+
+class Readiness(Frozen):
+    """When a customer's month is over, and which sources are not sealed past it yet."""
+
+    ends_at: Instant
+    behind: tuple[Identifier, ...]
+
+
+class Slices(Frozen):
+    """The sealed snapshots a customer's month is read from."""
+
+    snapshots: tuple[SnapshotRef, ...]
+
+
+class CompareSources(Frozen):
+    """Reconcile a customer's month from sealed snapshots."""
+
+    close: CustomerRef
+    snapshots: tuple[str, ...]
+
+
+class ReconciliationRef(Frozen):
+    """A reconciliation: how many findings it has, and which of them hold the customer."""
+
+    fingerprint: str
+    findings: int
+    holding: tuple[Identifier, ...]
+
+
+class RateUsage(Frozen):
+    """Apply the contract to a reconciled month."""
+
+    close: CustomerRef
+    reconciliation: str
+
+
+class StatementRef(Frozen):
+    """A statement: what is approved."""
+
+    fingerprint: str
+    contract_version: str
+    currency: str
+    total_minor: int
+    lines: int
+
+
+class AskApproval(Frozen):
+    """Ask for approval of a statement."""
+
+    close: CustomerRef
+    statement: str
+
+
+class ApprovalNeed(Frozen):
+    """How many people must approve, and which queue is asked; 0 people: automatic, named `system`."""
+
+    people: int = Field(ge=0, le=2)
+    queue: Identifier
+    why: str
+
+
+class Remind(Frozen):
+    """Remind the queue that a statement waits."""
+
+    close: CustomerRef
+    statement: str
+    count: int
+
+
+class VerifyDecision(Frozen):
+    """Judge a decision row against what the plan is waiting for."""
+
+    close: CustomerRef
+    decision: str
+    stage: Stage
+    accepts: tuple[DecisionKind, ...]
+    statement: str | None = None
+    holding: tuple[Identifier, ...] = ()
+    approved_by: tuple[Identifier, ...] = ()
+
+
+class Park(Frozen):
+    """Write that a customer's close waits for a person."""
+
+    close: CustomerRef
+    stage: Stage
+    state: State
+    detail: str
+
+
+class StatementDeed(Frozen):
+    """A deed on an approved statement."""
+
+    close: CustomerRef
+    statement: str
+
+
+class DraftRef(Frozen):
+    """A draft at the invoicing platform whose lines and total were read back and tie to the cent."""
+
+    reference: Identifier
+    stripe_id: str
+    total_minor: int
+    lines: int
+
+
+class FinalizeDraft(Frozen):
+    """Finalize and send a tied draft."""
+
+    close: CustomerRef
+    statement: str
+    draft: DraftRef
+
+
+class IssuedRef(Frozen):
+    """An issued invoice."""
+
+    reference: Identifier
+    stripe_id: str
+    number: str
+    currency: str
+    total_minor: int
+
+
+class ScheduleRef(Frozen):
+    """A revenue schedule: what is earned in the period and later, in minor units."""
+
+    fingerprint: str
+    earned_minor: int
+    later_minor: int
+
+
+class PostRevenue(Frozen):
+    """Post the entries of an issued invoice."""
+
+    close: CustomerRef
+    statement: str
+    invoice: Identifier
+
+
+class PostedRef(Frozen):
+    """Posted entries: how many, to which accounting period, the sum of their debits."""
+
+    entries: int
+    month: Month
+    debits_minor: int
+
+
+class PublishClose(Frozen):
+    """Publish a customer's closed month."""
+
+    close: CustomerRef
+    statement: str
+    invoice: Identifier
+
+
+class PublishedRef(Frozen):
+    """The evidence pack of a customer's month."""
+
+    uri: str
+    fingerprint: str
+
+
+class CustomerClosed(Frozen):
+    """How a customer's close ended."""
+
+    customer: Identifier
+    state: State
+    statement: str | None = None
+    invoice: str | None = None
+    currency: str | None = None
+    total_minor: int = 0
+    evidence: str | None = None
+    reason: str = ""
+
+
+class SealEvidence(Frozen):
+    """Archive the history of a finished customer close and seal its evidence."""
+
+    close: CustomerRef
+    workflow_id: str
+    run_id: str
+
+
+class ShardClosed(Frozen):
+    """How a shard ended: customers by state."""
+
+    shard: int
+    states: dict[str, int]
+
+
+class SealMonth(Frozen):
+    """Write the month's manifest over all sealed packs."""
+
+    month: Month
+    revision: int
+
+
+class MonthClosed(Frozen):
+    """How a month ended: customers by state, and the root over the evidence of all."""
+
+    month: Month
+    revision: int
+    states: dict[str, int]
+    evidence_root: str
+
+
+class Decide(Frozen):
+    """Names a decision row; the row, not the message, is what counts."""
+
+    decision: str
+
+
+class LockMonth(Frozen):
+    """Lock an accounting period; customers still waiting are accrued from their latest statement first."""
+
+    month: Month
+    revision: int
+    decision: str
+
+
+class MonthLocked(Frozen):
+    """A locked accounting period, and whom it accrued."""
+
+    month: Month
+    accrued: tuple[Identifier, ...]
+
+
+class CloseView(Frozen):
+    """What the `snapshot` query answers: where a customer's close stands."""
+
+    stage: Stage
+    state: State
+    statement: str | None
+    holding: tuple[Identifier, ...]
+    approved_by: tuple[Identifier, ...]
+    detail: str
+
+
+def close_id(month: str, revision: int) -> str:
+    """Return the workflow id of a month's close."""
+    return f"close/{month}" if revision == 1 else f"close/{month}@{revision}"
+
+
+def customer_close_id(month: str, revision: int, customer: str) -> str:
+    """Return the workflow id of a customer's close."""
+    return f"{close_id(month, revision)}/{customer}"

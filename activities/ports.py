@@ -1,0 +1,303 @@
+"""Ports: what deeds need from the outside, as Protocols; runtime/wiring.py fits adapters to them.
+
+All are synchronous (deeds run in threads), and every write is safe to repeat: the first one wins, a second
+with the same content returns what is there, a second with other content raises `Conflict`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from models.approval import Decision, Person, Verdict
+from models.authority import Authority
+from models.books import Conflict as Conflict
+from models.close import Stage, Standing, State
+from models.contract import Contract
+from models.invoice import Invoice, IssuedInvoice
+from models.journal import JournalEntry
+from models.period import Period
+from models.rate_card import RateVersion
+from models.reconciliation import Reconciliation, Resolution
+from models.snapshot import Artifact, Snapshot
+from models.statement import Statement
+
+
+class UsageSource(Protocol):
+    """One outside system that reports usage."""
+
+    name: str
+    grain: str  # event | day
+    timezone: str
+
+    def watermark(self) -> datetime:
+        """Return the instant up to which the source is complete."""
+        ...
+
+    def read(self, window: Period) -> Iterable[pa.RecordBatch]:
+        """Yield everything of a window, in batches of the columns `models.columns.COLUMNS`."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """Content-addressed bytes under retention."""
+
+    def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
+        """Keep bytes under a key once and return their uri; a key that exists is left as it is."""
+        ...
+
+    def get(self, uri: str) -> bytes:
+        """Return the bytes of a uri; raises FileNotFoundError."""
+        ...
+
+    def path(self, artifact: Artifact) -> Path:
+        """Return a local file with the artifact's bytes, checked against its checksum."""
+        ...
+
+    def uris(self, prefix: str) -> tuple[str, ...]:
+        """Return the uris of everything under a prefix, in order."""
+        ...
+
+
+class TermsBook(Protocol):
+    """Contracts, rates and authorities, appended with both times."""
+
+    def population(self, month: str) -> tuple[str, ...]:
+        """Return the customers whose contract is in force in a month, by id."""
+        ...
+
+    def contracts(self, customer: str, known_at: datetime | None = None) -> tuple[Contract, ...]:
+        """Return every version of a customer's contracts recorded by then, oldest first."""
+        ...
+
+    def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
+        """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""
+        ...
+
+    def authorities(self, known_at: datetime | None = None) -> tuple[Authority, ...]:
+        """Return the declared authorities as known at an instant, in the order they were declared."""
+        ...
+
+    def proposers(self, contract_versions: Sequence[str], rate_versions: Sequence[str]) -> frozenset[str]:
+        """Return who proposed these versions and who declared the authorities in force."""
+        ...
+
+    def add_contract(self, contract: Contract, proposed_by: str, approved_by: str, at: datetime) -> str:
+        """Append a contract version and return its version id."""
+        ...
+
+    def add_rates(self, versions: Sequence[RateVersion], proposed_by: str, approved_by: str, at: datetime) -> int:
+        """Append rate versions and return how many are new; overlapping ones raise `OverlappingRates`."""
+        ...
+
+    def declare(self, authority: Authority, at: datetime) -> None:
+        """Append an authority."""
+        ...
+
+
+class EvidenceBook(Protocol):
+    """What the stages leave behind."""
+
+    def keep_snapshot(self, snapshot: Snapshot, revision: int) -> Snapshot:
+        """Keep a sealed snapshot and return the one that is kept: the first for (source, period, revision)."""
+        ...
+
+    def snapshot(self, source: str, month: str, revision: int) -> Snapshot | None:
+        """Return the sealed snapshot of a source and month, or None."""
+        ...
+
+    def snapshots_before(self, source: str, month: str) -> tuple[Snapshot, ...]:
+        """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
+        ...
+
+    def keep_reconciliation(self, reconciliation: Reconciliation, revision: int, at: datetime) -> str:
+        """Keep a reconciliation and its findings; return its fingerprint."""
+        ...
+
+    def reconciliation(self, fingerprint: str) -> Reconciliation:
+        """Return a reconciliation; raises KeyError."""
+        ...
+
+    def latest_reconciliation(self, month: str, revision: int, customer: str) -> Reconciliation | None:
+        """Return the newest reconciliation of a customer's month, or None."""
+        ...
+
+    def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
+        """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
+        ...
+
+    def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
+        """Keep a statement and return its fingerprint."""
+        ...
+
+    def statement(self, fingerprint: str) -> Statement:
+        """Return a statement; raises KeyError."""
+        ...
+
+    def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
+        """Return the newest statement of a customer's month, or None."""
+        ...
+
+    def issued_statements(self, contract: str, before: str) -> tuple[Statement, ...]:
+        """Return the statements of a contract that were issued for months before one, oldest first."""
+        ...
+
+
+class CloseBook(Protocol):
+    """Closes, their projection for people, decisions and verdicts."""
+
+    def open_close(self, month: str, revision: int, started_by: str, by_hand: bool, at: datetime) -> None:
+        """Record that a close of a month was started; repeated starts by other people are kept too."""
+        ...
+
+    def starters(self, month: str, revision: int) -> frozenset[str]:
+        """Return everyone who started this close by hand."""
+        ...
+
+    def project(
+        self,
+        month: str,
+        revision: int,
+        customer: str,
+        stage: Stage,
+        state: State,
+        at: datetime,
+        detail: str = "",
+        **references: str,
+    ) -> None:
+        """Write where a customer's close stands (the pages and the CLI read this, never Temporal's visibility)."""
+        ...
+
+    def standing(self, month: str, revision: int, customer: str) -> Standing | None:
+        """Return where a customer's close stands, or None where none was begun."""
+        ...
+
+    def waiting(self, month: str, revision: int) -> tuple[str, ...]:
+        """Return the customers of a close that are neither done nor skipped, by id."""
+        ...
+
+    def keep_root(self, month: str, revision: int, root: str, at: datetime) -> str:
+        """Keep the root over a month's evidence once and return the one that is kept."""
+        ...
+
+    def decision(self, decision_id: str) -> Decision | None:
+        """Return a decision row, or None."""
+        ...
+
+    def decisions(self, month: str, revision: int, customer: str) -> tuple[Decision, ...]:
+        """Return all decision rows on a customer's close, oldest first."""
+        ...
+
+    def keep_verdict(self, verdict: Verdict, month: str, revision: int, customer: str, at: datetime) -> Verdict:
+        """Keep the verdict on a decision once and return the one that is kept."""
+        ...
+
+    def verdicts(self, month: str, revision: int, customer: str) -> tuple[Verdict, ...]:
+        """Return the verdicts so far, oldest first."""
+        ...
+
+
+class Desk(Protocol):
+    """The one door by which people decide: it authenticates the person and writes the row."""
+
+    def person(self, token: str) -> Person:
+        """Return whose token this is; raises `NotAuthenticated`."""
+        ...
+
+    def write(self, decision: Decision) -> Decision:
+        """Write a decision row (idempotent by its id)."""
+        ...
+
+
+class InvoiceBook(Protocol):
+    """Invoices as asked for and as issued; one per (customer, currency, period, revision), by constraint."""
+
+    def reserve(self, invoice: Invoice, at: datetime) -> Invoice:
+        """Keep what will be issued before Stripe is called; return the one that is kept."""
+        ...
+
+    def issued(self, issued: IssuedInvoice, at: datetime) -> IssuedInvoice:
+        """Keep what Stripe holds for a reserved invoice; return the one that is kept."""
+        ...
+
+    def invoice(self, reference: str) -> tuple[Invoice, IssuedInvoice | None] | None:
+        """Return an invoice by our reference, or None."""
+        ...
+
+    def stripe_customer(self, customer: str) -> str | None:
+        """Return the customer's id at Stripe, or None when it has none yet."""
+        ...
+
+    def keep_stripe_customer(self, customer: str, stripe_id: str, at: datetime) -> str:
+        """Keep the customer's id at Stripe; return the one that is kept."""
+        ...
+
+
+class Histories(Protocol):
+    """Where the histories of workflows can be had."""
+
+    async def history(self, workflow_id: str, run_id: str) -> str:
+        """Return a run's history as JSON text; the latest run for an empty run id."""
+        ...
+
+
+class InvoicingPlatform(Protocol):
+    """The platform that issues invoices."""
+
+    def ensure_customer(self, customer: str, name: str, email: str) -> str:
+        """Return the platform's id of a customer, created when it is not there yet."""
+        ...
+
+    def draft(self, stripe_customer: str, invoice: Invoice) -> str:
+        """Return the id of the draft (or issued invoice) with our reference, created when it is not there yet."""
+        ...
+
+    def read(self, stripe_id: str) -> tuple[str, tuple[int, ...], int]:
+        """Return status, line amounts and total of an invoice as the platform holds it, in minor units."""
+        ...
+
+    def finalize(self, stripe_id: str, invoice: Invoice) -> IssuedInvoice:
+        """Finalize and send a draft; return what the platform holds. Safe to repeat."""
+        ...
+
+    def void(self, stripe_id: str) -> None:
+        """Void an issued invoice or delete a draft. Safe to repeat."""
+        ...
+
+    def pdf(self, stripe_id: str) -> bytes:
+        """Return the platform's PDF of an issued invoice."""
+        ...
+
+
+class JournalBook(Protocol):
+    """The journal: append-only, balanced, keyed, locked by period; Postgres itself refuses the rest."""
+
+    def post(self, entries: Sequence[JournalEntry], preparer: str, at: datetime) -> int:
+        """Post entries in one transaction; return how many were new. Raises `PeriodLocked`, `Conflict`."""
+        ...
+
+    def entries(self, month: str | None = None, customer: str | None = None) -> tuple[JournalEntry, ...]:
+        """Return entries of an accounting period (and customer), in posting order."""
+        ...
+
+    def locked(self, month: str) -> bool:
+        """Return whether an accounting period is locked."""
+        ...
+
+    def lock(self, month: str, by: str, reason: str, at: datetime) -> None:
+        """Lock an accounting period: nothing is posted to it any more, whatever the route."""
+        ...
+
+    def open_month(self, month: str) -> str:
+        """Return the month itself, or the first later one that is not locked."""
+        ...
+
+
+class Clock(Protocol):
+    """The deeds' clock: time is an argument everywhere below."""
+
+    def now(self) -> datetime:
+        """Return the current instant in UTC."""
+        ...

@@ -1,0 +1,191 @@
+"""publish: the evidence pack of a customer's month, its archived history, and the month's manifest."""
+
+import asyncio
+import hashlib
+
+from temporalio import activity
+
+from activities.deeds import Outside
+from activities.messages import (
+    CustomerClosed,
+    CustomerRef,
+    PublishClose,
+    PublishedRef,
+    SealEvidence,
+    SealMonth,
+)
+from billing import recognition, terms
+from models.close import Stage, Standing, State
+from models.evidence import EvidencePack, Manifest, SealedPack
+from models.reconciliation import Reconciliation
+from models.refusal import Refusal
+from models.snapshot import Snapshot
+from models.value import fingerprint_of
+
+ENDED = frozenset({State.DONE, State.SKIPPED})
+
+
+class EvidenceIncomplete(Refusal):
+    """A stage left nothing to publish."""
+
+    remedy = "Look at the stages before; a pack is whole or not at all."
+
+
+class StillRunning(Exception):
+    """Another parent's close has not ended yet; the poll goes on."""
+
+
+class Publish:
+    """The deeds of the eighth stage."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    @activity.defn(name="publish.publish_close")
+    def publish_close(self, task: PublishClose) -> PublishedRef:
+        """Keep the evidence pack of a customer's month and mark the month done; return the pack's fingerprint."""
+        outside, close = self.outside, task.close
+        pack = self._pack(task)
+        fingerprint = pack.fingerprint()
+        uri = outside.store.put(
+            f"{folder(close.month, close.revision)}/{close.customer}/{fingerprint}.json",
+            pack.canonical().encode(),
+            "application/json",
+        )
+        outside.closes.project(
+            close.month,
+            close.revision,
+            close.customer,
+            Stage.PUBLISH,
+            State.DONE,
+            outside.clock.now(),
+            "",
+            evidence=uri,
+            evidence_fingerprint=fingerprint,
+        )
+        return PublishedRef(uri=uri, fingerprint=fingerprint)
+
+    @activity.defn(name="publish.seal_evidence")
+    async def seal_evidence(self, task: SealEvidence) -> str:
+        """Archive the history of a finished customer close beside its pack; return the history's uri."""
+        history = (await self.outside.histories.history(task.workflow_id, task.run_id)).encode()
+        return await asyncio.to_thread(self._seal, task, history)
+
+    @activity.defn(name="publish.seal_month")
+    def seal_month(self, task: SealMonth) -> str:
+        """Write the month's manifest over all sealed packs and return its root; the first manifest stands."""
+        outside = self.outside
+        prefix = f"{folder(task.month, task.revision)}/sealed/"
+        packs = [SealedPack.from_text(outside.store.get(uri).decode()) for uri in outside.store.uris(prefix)]
+        manifest = Manifest(
+            month=task.month,
+            revision=task.revision,
+            engine=outside.engine,
+            known_customers=outside.terms.population(task.month),
+            snapshots=_snapshots(outside, task.month, task.revision),
+            packs=tuple(sorted(packs, key=lambda pack: pack.customer)),
+        )
+        root = manifest.fingerprint()
+        outside.store.put(
+            f"{folder(task.month, task.revision)}/manifest-{root}.json",
+            manifest.canonical().encode(),
+            "application/json",
+        )
+        return outside.closes.keep_root(task.month, task.revision, root, outside.clock.now())
+
+    @activity.defn(name="publish.await_closed")
+    def await_closed(self, task: CustomerRef) -> CustomerClosed:
+        """Return how another parent's close of this customer ended; raises until it has."""
+        standing = self.outside.closes.standing(task.month, task.revision, task.customer)
+        if standing is None or standing.state not in ENDED:
+            raise StillRunning(f"{task.customer} {task.month} is not closed yet")
+        return CustomerClosed(
+            customer=task.customer,
+            state=standing.state,
+            statement=standing.references.get("statement"),
+            invoice=standing.references.get("invoice"),
+            evidence=standing.references.get("evidence_fingerprint"),
+            reason=standing.detail,
+        )
+
+    def _seal(self, task: SealEvidence, history: bytes) -> str:
+        outside, close = self.outside, task.close
+        digest = hashlib.sha256(history).hexdigest()
+        where = folder(close.month, close.revision)
+        uri = outside.store.put(f"{where}/{close.customer}/history-{digest}.json", history, "application/json")
+        standing = self._standing(close)
+        sealed = SealedPack(
+            customer=close.customer,
+            state=standing.state.value,
+            pack=standing.references.get("evidence"),
+            pack_fingerprint=standing.references.get("evidence_fingerprint"),
+            history=uri,
+            history_sha256=digest,
+        )
+        outside.store.put(f"{where}/sealed/{close.customer}.json", sealed.canonical().encode(), "application/json")
+        return uri
+
+    def _standing(self, close: CustomerRef) -> Standing:
+        standing = self.outside.closes.standing(close.month, close.revision, close.customer)
+        if standing is None:
+            raise EvidenceIncomplete("the close has no standing", customer=close.customer, month=close.month)
+        return standing
+
+    def _pack(self, task: PublishClose) -> EvidencePack:
+        outside, close = self.outside, task.close
+        statement = outside.evidence.statement(task.statement)
+        reconciliation = self._reconciliation(statement.reconciliation)
+        found = outside.invoices.invoice(task.invoice)
+        if found is None or found[1] is None:
+            raise EvidenceIncomplete("the invoice is not issued", reference=task.invoice)
+        prior = outside.evidence.issued_statements(statement.contract, close.month)
+        run = f"{close.month}@{close.revision}"
+        standing = self._standing(close)
+        posted_to = standing.references.get("posted_to", close.month)
+        booked = outside.journal.entries(None, close.customer)
+        verdicts = outside.closes.verdicts(close.month, close.revision, close.customer)
+        contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        versions = tuple(
+            sorted({statement.contract_version, *(x.explanation.contract_version for x in statement.lines)})
+        )
+        return EvidencePack(
+            month=close.month,
+            revision=close.revision,
+            customer=close.customer,
+            engine=outside.engine,
+            snapshots=_snapshots(outside, close.month, close.revision),
+            known_customers=fingerprint_of("\n".join(outside.terms.population(close.month))),
+            policy=outside.policy,
+            authorities=outside.terms.authorities(),
+            contracts=contracts,
+            rates=outside.terms.rates(),
+            prior=prior,
+            resolutions=outside.evidence.resolutions(close.month, close.revision, close.customer),
+            decisions=outside.closes.decisions(close.month, close.revision, close.customer),
+            verdicts=verdicts,
+            starters=tuple(sorted(outside.closes.starters(close.month, close.revision))),
+            proposers=tuple(sorted(outside.terms.proposers(versions, statement.rate_versions))),
+            reconciliation=reconciliation,
+            statement=statement,
+            invoice=found[0],
+            issued=found[1],
+            schedule=recognition.schedule_for(statement, prior),
+            prior_accruals=tuple(entry for entry in booked if entry.close_run == run and entry.accrued),
+            posted_to=posted_to,
+            entries=tuple(entry for entry in booked if entry.close_run == run and not entry.accrued),
+        )
+
+    def _reconciliation(self, fingerprint: str | None) -> Reconciliation:
+        if fingerprint is None:
+            raise EvidenceIncomplete("the statement names no reconciliation")
+        return self.outside.evidence.reconciliation(fingerprint)
+
+
+def folder(month: str, revision: int) -> str:
+    """Return the folder of a month's evidence in the object store."""
+    return f"evidence/{month}@{revision}"
+
+
+def _snapshots(outside: Outside, month: str, revision: int) -> tuple[Snapshot, ...]:
+    found = (outside.evidence.snapshot(name, month, revision) for name in sorted(outside.sources))
+    return tuple(snapshot for snapshot in found if snapshot is not None)

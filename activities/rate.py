@@ -1,0 +1,60 @@
+"""rate: apply the contract to the reconciled month, keep the statement."""
+
+import pyarrow.parquet as pq
+from temporalio import activity
+
+from activities.deeds import Outside
+from activities.messages import RateUsage, StatementRef
+from billing import terms, usage_table
+from billing.rating import statement as rating
+from models.close import Stage, State
+from models.money import to_minor
+
+
+class Rate:
+    """The deeds of the third stage."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    @activity.defn(name="rate.rate_usage")
+    def rate_usage(self, task: RateUsage) -> StatementRef:
+        """Rate a reconciled month and keep its statement; return its fingerprint and total.
+
+        Raises:
+            A refusal of the contract or the rate card: the customer is parked.
+        """
+        outside, close = self.outside, task.close
+        contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        reconciliation = outside.evidence.reconciliation(task.reconciliation)
+        usage = usage_table.to_lines(pq.read_table(outside.store.path(reconciliation.usage)))
+        statement = rating.statement_for(
+            contracts,
+            usage,
+            outside.terms.rates(),
+            close.month,
+            outside.evidence.issued_statements(contracts[-1].contract, close.month),
+            reconciliation=task.reconciliation,
+            engine=outside.engine,
+        )
+        fingerprint = outside.evidence.keep_statement(statement, close.revision, outside.clock.now())
+        total_minor = to_minor(statement.total, statement.currency)
+        outside.closes.project(
+            close.month,
+            close.revision,
+            close.customer,
+            Stage.APPROVE,
+            State.RUNNING,
+            outside.clock.now(),
+            "",
+            statement=fingerprint,
+            total=f"{statement.total:f}",
+            currency=statement.currency,
+        )
+        return StatementRef(
+            fingerprint=fingerprint,
+            contract_version=statement.contract_version,
+            currency=statement.currency,
+            total_minor=total_minor,
+            lines=len(statement.lines),
+        )

@@ -1,0 +1,118 @@
+"""reconcile: compare a customer's slices, apply the authority and people's answers, keep the usage lines."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from temporalio import activity
+
+from activities.collect import keep_table
+from activities.deeds import Outside
+from activities.messages import CompareSources, CustomerRef, ReconciliationRef
+from billing import terms, usage_table
+from billing.rating import cuts
+from billing.reconciliation.cells import Slice
+from billing.reconciliation.reconcile import Reconciled, reconcile
+from models.close import Stage, State
+from models.reconciliation import Reconciliation
+from models.refusal import Refusal
+from models.snapshot import Artifact
+
+
+class SnapshotChanged(Refusal):
+    """A sealed snapshot in the books is not the one this close took its slices from."""
+
+    remedy = "Look at the snapshots of the month; a close reads one seal from start to end."
+
+
+class Reconcile:
+    """The deeds of the second stage."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    @activity.defn(name="reconcile.compare_sources")
+    def compare_sources(self, task: CompareSources) -> ReconciliationRef:
+        """Reconcile a customer's month and keep the result; return how many findings hold the customer.
+
+        Raises:
+            NoContract, NoAuthority, CutInsideCell, NegativeMeter: the customer is parked.
+        """
+        outside, close = self.outside, task.close
+        compared = self._compare(task)
+        usage = usage_table.from_lines(compared.usage)
+        reconciliation = Reconciliation(
+            customer=close.customer,
+            period=close.month,
+            snapshots=task.snapshots,
+            totals=compared.totals,
+            findings=compared.findings,
+            authority=compared.authority,
+            usage=keep_table(
+                outside,
+                f"usage/{close.month}@{close.revision}/{close.customer}",
+                usage,
+                usage_table.fingerprint_of_lines(compared.usage),
+            ),
+        )
+        fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now())
+        held = compared.holding
+        outside.closes.project(
+            close.month,
+            close.revision,
+            close.customer,
+            Stage.RECONCILE if held else Stage.RATE,
+            State.WAITING if held else State.RUNNING,
+            outside.clock.now(),
+            f"held by {len(held)} findings" if held else "",
+            reconciliation=fingerprint,
+        )
+        return ReconciliationRef(
+            fingerprint=fingerprint,
+            findings=len(compared.findings),
+            holding=tuple(finding.id for finding in held),
+        )
+
+    def _compare(self, task: CompareSources) -> Reconciled:
+        outside, close = self.outside, task.close
+        contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        period = terms.month_of_customer(contracts, close.month)
+        policy = outside.policy.model_copy(update={"authority": outside.terms.authorities()})
+        return reconcile(
+            close.customer,
+            close.month,
+            period,
+            self._slices(close, task.snapshots),
+            policy,
+            outside.evidence.resolutions(close.month, close.revision, close.customer),
+            cuts.cuts_of(contracts, outside.terms.rates(), close.month),
+        )
+
+    def _slices(self, close: CustomerRef, snapshots: tuple[str, ...]) -> list[Slice]:
+        """Read the customer's rows, its removed duplicates, and what stands under unknown accounts."""
+        known = set(self.outside.terms.population(close.month))
+        slices = []
+        for name in sorted(self.outside.sources):
+            snapshot = self.outside.evidence.snapshot(name, close.month, close.revision)
+            if snapshot is None or snapshot.rows.content_fingerprint not in snapshots:
+                raise SnapshotChanged("the sealed snapshot is not the one taken", source=name, month=close.month)
+            slices.append(
+                Slice(
+                    source=name,
+                    policy=self.outside.policy.sources[name],
+                    rows=self._read(snapshot.rows, close.customer),
+                    duplicates=self._read(snapshot.duplicates, close.customer),
+                    strangers=self._strangers(snapshot.rows, known),
+                )
+            )
+        return slices
+
+    def _read(self, artifact: Artifact | None, customer: str) -> pa.Table:
+        if artifact is None:
+            raise SnapshotChanged("the snapshot names no duplicates", customer=customer)
+        return pq.read_table(self.outside.store.path(artifact), filters=[("customer", "=", customer)])
+
+    def _strangers(self, artifact: Artifact, known: set[str]) -> pa.Table:
+        path = self.outside.store.path(artifact)
+        names = pc.unique(pq.read_table(path, columns=["customer"])["customer"]).to_pylist()
+        unknown = sorted(set(names) - known)
+        return pq.read_table(path, filters=[("customer", "in", unknown or ["\0"])])

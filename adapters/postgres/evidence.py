@@ -1,0 +1,249 @@
+"""Evidence: snapshots, reconciliations and statements. A body is kept once; each close's use of it is appended."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import Session, col, select
+
+from adapters.postgres.sessions import Database, one_at_a_time
+from models.books import Conflict
+from models.close import DecisionKind
+from models.approval import Decision
+from models.reconciliation import Answer, Reconciliation, Resolution
+from models.snapshot import Snapshot
+from models.statement import Statement
+from models.tables.closes import DecisionRow, VerdictRow
+from models.tables.evidence import (
+    FindingRow,
+    ReconciliationRow,
+    ReconciliationUseRow,
+    SnapshotRow,
+    StatementRow,
+    StatementUseRow,
+)
+from models.tables.invoices import InvoiceRow, IssuedInvoiceRow
+
+
+class PostgresEvidence:
+    """`activities.ports.EvidenceBook`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def keep_snapshot(self, snapshot: Snapshot, revision: int) -> Snapshot:
+        """Keep a sealed snapshot and return the one that is kept: the first for (source, period, revision)."""
+        with self.database.writing() as session:
+            session.exec(
+                insert(SnapshotRow)
+                .values(
+                    fingerprint=snapshot.fingerprint(),
+                    source=snapshot.source,
+                    period=snapshot.period,
+                    revision=revision,
+                    watermark=snapshot.watermark,
+                    rows_kept=snapshot.counts.kept,
+                    body=snapshot.canonical(),
+                    recorded_at=snapshot.sealed_at,
+                )
+                .on_conflict_do_nothing()
+            )
+            kept = _snapshot(session, snapshot.source, snapshot.period, revision)
+        if kept is None:
+            raise Conflict("this snapshot was sealed for another revision", source=snapshot.source, revision=revision)
+        return kept
+
+    def snapshot(self, source: str, month: str, revision: int) -> Snapshot | None:
+        """Return the sealed snapshot of a source and month, or None."""
+        with self.database.reading() as session:
+            return _snapshot(session, source, month, revision)
+
+    def snapshots_before(self, source: str, month: str) -> tuple[Snapshot, ...]:
+        """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
+        found = (
+            select(SnapshotRow.body)
+            .where(col(SnapshotRow.source) == source, col(SnapshotRow.period) < month)
+            .order_by(col(SnapshotRow.period).desc(), col(SnapshotRow.revision).desc())
+        )
+        with self.database.reading() as session:
+            return tuple(Snapshot.from_text(body) for body in session.exec(found))
+
+    def keep_reconciliation(self, reconciliation: Reconciliation, revision: int, at: datetime) -> str:
+        """Keep a reconciliation and its findings; return its fingerprint."""
+        fingerprint = reconciliation.fingerprint()
+        customer, month = reconciliation.customer, reconciliation.period
+        with self.database.writing() as session:
+            new = session.exec(
+                insert(ReconciliationRow)
+                .values(
+                    fingerprint=fingerprint,
+                    customer=customer,
+                    period=month,
+                    body=reconciliation.canonical(),
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing()
+                .returning(col(ReconciliationRow.fingerprint))
+            ).all()
+            if new and reconciliation.findings:
+                session.exec(insert(FindingRow), params=_findings(reconciliation, fingerprint))
+            _use(session, ReconciliationUseRow, fingerprint, customer, month, revision, at)
+        return fingerprint
+
+    def reconciliation(self, fingerprint: str) -> Reconciliation:
+        """Return a reconciliation; raises KeyError."""
+        with self.database.reading() as session:
+            body = session.exec(
+                select(ReconciliationRow.body).where(ReconciliationRow.fingerprint == fingerprint)
+            ).first()
+        if body is None:
+            raise KeyError(fingerprint)
+        return Reconciliation.from_text(body)
+
+    def latest_reconciliation(self, month: str, revision: int, customer: str) -> Reconciliation | None:
+        """Return the newest reconciliation of a customer's month, or None."""
+        with self.database.reading() as session:
+            fingerprint = _latest(session, ReconciliationUseRow, month, revision, customer)
+        return self.reconciliation(fingerprint) if fingerprint else None
+
+    def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
+        """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
+        found = (
+            select(DecisionRow.body)
+            .join(VerdictRow, col(VerdictRow.decision) == col(DecisionRow.id))
+            .where(
+                DecisionRow.period == month,
+                DecisionRow.revision == revision,
+                DecisionRow.customer == customer,
+                DecisionRow.kind == DecisionKind.RESOLVE.value,
+                col(VerdictRow.taken),
+            )
+            .order_by(col(VerdictRow.position))
+        )
+        with self.database.reading() as session:
+            return tuple(_resolution(Decision.from_text(body)) for body in session.exec(found))
+
+    def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
+        """Keep a statement and return its fingerprint."""
+        fingerprint = statement.fingerprint()
+        with self.database.writing() as session:
+            session.exec(
+                insert(StatementRow)
+                .values(
+                    fingerprint=fingerprint,
+                    customer=statement.customer,
+                    contract=statement.contract,
+                    contract_version=statement.contract_version,
+                    period=statement.period,
+                    currency=statement.currency,
+                    lines=len(statement.lines),
+                    subtotal=statement.subtotal,
+                    tax=statement.tax,
+                    total=statement.total,
+                    body=statement.canonical(),
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing()
+            )
+            _use(session, StatementUseRow, fingerprint, statement.customer, statement.period, close_revision, at)
+        return fingerprint
+
+    def statement(self, fingerprint: str) -> Statement:
+        """Return a statement; raises KeyError."""
+        with self.database.reading() as session:
+            body = session.exec(select(StatementRow.body).where(StatementRow.fingerprint == fingerprint)).first()
+        if body is None:
+            raise KeyError(fingerprint)
+        return Statement.from_text(body)
+
+    def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
+        """Return the newest statement of a customer's month, or None."""
+        with self.database.reading() as session:
+            fingerprint = _latest(session, StatementUseRow, month, close_revision, customer)
+        return self.statement(fingerprint) if fingerprint else None
+
+    def issued_statements(self, contract: str, before: str) -> tuple[Statement, ...]:
+        """Return the statements of a contract that were issued for months before one, oldest first."""
+        found = (
+            select(StatementRow.body)
+            .join(InvoiceRow, col(InvoiceRow.statement) == col(StatementRow.fingerprint))
+            .join(IssuedInvoiceRow, col(IssuedInvoiceRow.reference) == col(InvoiceRow.reference))
+            .where(StatementRow.contract == contract, StatementRow.period < before)
+            .order_by(col(StatementRow.period), col(InvoiceRow.revision), col(InvoiceRow.currency))
+        )
+        with self.database.reading() as session:
+            return tuple(Statement.from_text(body) for body in session.exec(found))
+
+
+def _snapshot(session: Session, source: str, month: str, revision: int) -> Snapshot | None:
+    body = session.exec(
+        select(SnapshotRow.body).where(
+            SnapshotRow.source == source, SnapshotRow.period == month, SnapshotRow.revision == revision
+        )
+    ).first()
+    return Snapshot.from_text(body) if body else None
+
+
+def _findings(reconciliation: Reconciliation, fingerprint: str) -> list[Mapping[str, Any]]:
+    return [
+        {
+            "reconciliation": fingerprint,
+            "line": line,
+            "finding": finding.id,
+            "customer": finding.customer,
+            "period": finding.period,
+            "cause": finding.cause.value,
+            "severity": finding.severity.value,
+            "source": finding.source,
+            "against": finding.against,
+            "meter": finding.meter,
+            "starts_at": finding.starts_at,
+            "ends_at": finding.ends_at,
+            "quantity": finding.quantity,
+            "against_quantity": finding.against_quantity,
+        }
+        for line, finding in enumerate(reconciliation.findings, 1)
+    ]
+
+
+def _resolution(decision: Decision) -> Resolution:
+    payload = decision.payload
+    return Resolution.model_validate(
+        {
+            "finding": decision.subject,
+            "answer": Answer(payload["answer"]),
+            "source": payload.get("source"),
+            "quantity": payload.get("quantity"),
+            "reason": decision.reason,
+            "person": decision.person.id,
+            "decision": decision.id,
+        }
+    )
+
+
+_UseRow = type[ReconciliationUseRow] | type[StatementUseRow]
+
+
+def _use(
+    session: Session, table: _UseRow, fingerprint: str, customer: str, month: str, revision: int, at: datetime
+) -> None:
+    """Append that a close uses this body, unless it is the one in use already."""
+    one_at_a_time(session, f"{table.__tablename__}/{month}@{revision}/{customer}")
+    if _latest(session, table, month, revision, customer) != fingerprint:
+        session.exec(
+            insert(table).values(
+                fingerprint=fingerprint, customer=customer, period=month, revision=revision, recorded_at=at
+            )
+        )
+
+
+def _latest(session: Session, table: _UseRow, month: str, revision: int, customer: str) -> str | None:
+    return session.exec(
+        select(table.fingerprint)
+        .where(table.period == month, table.revision == revision, table.customer == customer)
+        .order_by(col(table.position).desc())
+        .limit(1)
+    ).first()
+
+

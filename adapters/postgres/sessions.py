@@ -1,0 +1,86 @@
+"""Sessions: one role's connections to PostgreSQL, and what its refusals mean. Nothing is retried here: Temporal does."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from models.books import FourEyes
+from models.journal import PeriodLocked
+from models.refusal import Refusal
+
+CHANGE_REFUSED = "TIE01"
+PERIOD_LOCKED = "TIE02"
+UNBALANCED = "TIE03"
+ONE_PERSON = "TIE04"
+
+
+class Database:
+    """A database as one role sees it. Give each process one; it holds at most `connections` open.
+
+    `url` is what `migrations.roles.role_url` returns for the role. A customer's pages connect as the portal and name
+    the customer in `reading`; every other role leaves it out.
+    """
+
+    def __init__(self, url: str | URL, connections: int = 8) -> None:
+        self.engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_pre_ping=True,  # a server that was restarted is noticed before a statement is lost on it
+            connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c search_path=tieout,pg_catalog"},
+        )
+
+    @contextmanager
+    def reading(self, customer: str | None = None) -> Iterator[Session]:
+        """Yield a session in one read-only snapshot: all it reads is of one instant."""
+        with Session(self.engine) as session, session.begin():
+            session.connection().execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            if customer is not None:
+                session.connection().execute(
+                    text("SELECT set_config('tieout.customer', :customer, true)"), {"customer": customer}
+                )
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Yield a session whose work is committed together at its end, or not at all.
+
+        Raises:
+            PeriodLocked, FourEyes: the database refused; every other fault of it comes as it is.
+        """
+        try:
+            with Session(self.engine) as session, session.begin():
+                yield session
+        except DBAPIError as error:
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def code_of(error: DBAPIError) -> str | None:
+    """Return PostgreSQL's code of an error (SQLSTATE), ours among them."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def _refusal(error: DBAPIError) -> Refusal | None:
+    message = str(error.orig).splitlines()[0]
+    match code_of(error):
+        case "TIE02":
+            return PeriodLocked(message)
+        case "TIE04":
+            return FourEyes(message)
+        case _:
+            return None
+
+
+def one_at_a_time(session: Session, what: str) -> None:
+    """Wait until no other transaction holds the lock named `what`, and hold it until this one ends."""
+    session.connection().execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))"), {"what": what})

@@ -1,0 +1,264 @@
+"""Terms: contracts, rate versions and authorities, appended with both times."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from adapters.postgres.sessions import Database, code_of, one_at_a_time
+from models.authority import Authority
+from models.books import Conflict, FourEyes, OverlappingRates
+from models.contract import Contract
+from models.period import first_day, next_month
+from models.rate_card import RateVersion
+from models.tables.terms import AuthorityRow, ContractRow, RateVersionRow
+
+EXCLUSION_VIOLATION = "23P01"
+_TICK = timedelta(microseconds=1)
+
+
+class PostgresTerms:
+    """`activities.ports.TermsBook`."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def population(self, month: str) -> tuple[str, ...]:
+        """Return the customers whose contract is in force on a day of the month, by id; the last amendment's term counts."""
+        newest = (
+            select(ContractRow)
+            .distinct(col(ContractRow.contract))
+            .order_by(col(ContractRow.contract), col(ContractRow.effective_on).desc(), col(ContractRow.position).desc())
+            .subquery()
+        )
+        found = (
+            select(newest.c.customer)
+            .where(newest.c.starts_on < first_day(next_month(month)), newest.c.ends_on > first_day(month))
+            .distinct()
+            .order_by(newest.c.customer)
+        )
+        with self.database.reading() as session:
+            return tuple(session.exec(found).all())
+
+    def contracts(self, customer: str, known_at: datetime | None = None) -> tuple[Contract, ...]:
+        """Return every version of a customer's contracts recorded by then, by effective day and order of recording."""
+        found = (
+            select(ContractRow.body)
+            .where(col(ContractRow.customer) == customer)
+            .order_by(col(ContractRow.effective_on), col(ContractRow.position))
+        )
+        if known_at is not None:
+            found = found.where(col(ContractRow.recorded_at) <= known_at)
+        with self.database.reading() as session:
+            return tuple(Contract.from_text(body) for body in session.exec(found))
+
+    def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
+        """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""
+        found = select(RateVersionRow.body).order_by(
+            col(RateVersionRow.rate),
+            col(RateVersionRow.meter),
+            col(RateVersionRow.subject),
+            func.lower(RateVersionRow.effective),
+        )
+        if known_at is None:
+            found = found.where(func.upper_inf(RateVersionRow.recorded))
+        else:
+            found = found.where(col(RateVersionRow.recorded).contains(known_at))
+        with self.database.reading() as session:
+            return tuple(RateVersion.from_text(body) for body in session.exec(found))
+
+    def authorities(self, known_at: datetime | None = None) -> tuple[Authority, ...]:
+        """Return the declared authorities as known at an instant, in the order they were declared."""
+        found = select(AuthorityRow.body).order_by(col(AuthorityRow.position))
+        if known_at is not None:
+            found = found.where(col(AuthorityRow.recorded_at) <= known_at)
+        with self.database.reading() as session:
+            return tuple(Authority.from_text(body) for body in session.exec(found))
+
+    def proposers(self, contract_versions: Sequence[str], rate_versions: Sequence[str]) -> frozenset[str]:
+        """Return who proposed these versions, and everyone who ever declared an authority."""
+        with self.database.reading() as session:
+            return frozenset(
+                [
+                    *session.exec(
+                        select(ContractRow.proposed_by).where(col(ContractRow.version).in_(contract_versions))
+                    ),
+                    *session.exec(
+                        select(RateVersionRow.proposed_by).where(col(RateVersionRow.version).in_(rate_versions))
+                    ),
+                    *session.exec(select(AuthorityRow.declared_by)),
+                ]
+            )
+
+    def add_contract(self, contract: Contract, proposed_by: str, approved_by: str, at: datetime) -> str:
+        """Append a contract version and return its version id; the same version with the same terms is there once.
+
+        Raises:
+            FourEyes: proposer and approver are one person.
+            Conflict: this version says something else already.
+        """
+        _refuse_one_person(proposed_by, approved_by, contract.version)
+        body = contract.canonical()
+        with self.database.writing() as session:
+            session.exec(
+                insert(ContractRow)
+                .values(
+                    version=contract.version,
+                    contract=contract.contract,
+                    customer=contract.customer,
+                    currency=contract.currency,
+                    effective_on=contract.effective or contract.term.starts_on,
+                    starts_on=contract.term.starts_on,
+                    ends_on=contract.term.ends_on,
+                    fingerprint=contract.fingerprint(),
+                    body=body,
+                    proposed_by=proposed_by,
+                    approved_by=approved_by,
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing(index_elements=["version"])
+            )
+            kept = session.exec(select(ContractRow.body).where(ContractRow.version == contract.version)).one()
+        if kept != body:
+            raise Conflict("a contract version is appended once", version=contract.version)
+        return contract.version
+
+    def add_rates(self, versions: Sequence[RateVersion], proposed_by: str, approved_by: str, at: datetime) -> int:
+        """Append rate versions and return how many are new.
+
+        A version in force until another begins is superseded in recorded time by rows that say so; nothing of what
+        was known before is lost. Where `at` is not after what is known, the new knowledge is a microsecond later.
+
+        Raises:
+            FourEyes: proposer and approver are one person.
+            OverlappingRates: another version of the same subject begins at the same instant.
+        """
+        _refuse_one_person(proposed_by, approved_by, versions[0].id if versions else "")
+        by_subject: dict[str, list[RateVersion]] = {}
+        for version in versions:
+            by_subject.setdefault(version.subject, []).append(version)
+        try:
+            with self.database.writing() as session:
+                one_at_a_time(session, "rate_versions")
+                known = _known(session, by_subject)
+                changes = [
+                    _changed(subject, known.get(subject, []), fresh, proposed_by, approved_by, at)
+                    for subject, fresh in by_subject.items()
+                ]
+                for superseded, superseded_at in (each for ended, _, _ in changes for each in ended):
+                    session.exec(
+                        update(RateVersionRow)
+                        .where(col(RateVersionRow.position) == superseded.position)
+                        .values(recorded=Range(superseded.recorded.lower, superseded_at))
+                    )
+                rows = [row for _, added, _ in changes for row in added]
+                if rows:
+                    session.exec(insert(RateVersionRow), params=rows)
+        except IntegrityError as error:
+            if code_of(error) == EXCLUSION_VIOLATION:
+                raise OverlappingRates("two rate versions claim one instant", subjects=sorted(by_subject)) from error
+            raise
+        return sum(new for _, _, new in changes)
+
+    def declare(self, authority: Authority, at: datetime) -> None:
+        """Append an authority; the same declaration is there once."""
+        with self.database.writing() as session:
+            session.exec(
+                insert(AuthorityRow)
+                .values(
+                    fingerprint=authority.fingerprint(),
+                    body=authority.canonical(),
+                    declared_by=authority.declared_by,
+                    starts_on=authority.starts_on,
+                    ends_on=authority.ends_on,
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing(index_elements=["fingerprint"])
+            )
+
+
+_Change = tuple[list[tuple[RateVersionRow, datetime]], list[dict[str, Any]], int]
+
+
+def _known(session: Session, subjects: Iterable[str]) -> dict[str, list[RateVersionRow]]:
+    """Return what is known now of these subjects, by subject, in order of start."""
+    rows = session.exec(
+        select(RateVersionRow)
+        .where(col(RateVersionRow.subject).in_(list(subjects)), func.upper_inf(RateVersionRow.recorded))
+        .order_by(func.lower(RateVersionRow.effective))
+    )
+    known: dict[str, list[RateVersionRow]] = {}
+    for row in rows:
+        known.setdefault(row.subject, []).append(row)
+    return known
+
+
+def _changed(
+    subject: str,
+    known: list[RateVersionRow],
+    fresh: Sequence[RateVersion],
+    proposed_by: str,
+    approved_by: str,
+    at: datetime,
+) -> _Change:
+    """Return which rows are superseded (and when), the rows to add, and how many versions are new."""
+    there = {row.effective.lower: row for row in known}
+    starts = {row.effective.lower: RateVersion.from_text(row.body) for row in known}
+    new = 0
+    for version in fresh:
+        rival = starts.get(version.starts_at)
+        if rival is None:
+            starts[version.starts_at] = version
+            new += 1
+        elif rival != version:
+            raise OverlappingRates(
+                "another version of this rate begins at this instant", subject=subject, at=version.starts_at.isoformat()
+            )
+    ordered = sorted(starts)
+    ends = dict(zip(ordered, [*ordered[1:], None], strict=True))
+    superseded = [row for row in known if row.effective.upper != ends[row.effective.lower]]
+    recorded_at = max([at, *(row.recorded.lower + _TICK for row in superseded)])
+    rows = []
+    for start in ordered:
+        row = there.get(start)
+        if row is not None and row not in superseded:
+            continue
+        rows.append(
+            _row(
+                starts[start],
+                Range(start, ends[start]),
+                Range(recorded_at, None),
+                row.proposed_by if row else proposed_by,
+                row.approved_by if row else approved_by,
+            )
+        )
+    return [(row, recorded_at) for row in superseded], rows, new
+
+
+def _row(
+    version: RateVersion, effective: Range[datetime], recorded: Range[datetime], proposed_by: str, approved_by: str
+) -> dict[str, Any]:
+    return {
+        "version": version.id,
+        "subject": version.subject,
+        "rate": version.rate,
+        "meter": version.meter,
+        "amount": version.amount,
+        "per": version.per,
+        "currency": version.currency,
+        "effective": effective,
+        "recorded": recorded,
+        "fingerprint": version.fingerprint(),
+        "body": version.canonical(),
+        "proposed_by": proposed_by,
+        "approved_by": approved_by,
+    }
+
+
+def _refuse_one_person(proposed_by: str, approved_by: str, what: str) -> None:
+    if proposed_by == approved_by:
+        raise FourEyes("terms are proposed by one person and approved by another", person=proposed_by, what=what)

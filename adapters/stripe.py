@@ -1,0 +1,225 @@
+"""Stripe: the invoicing platform, called as if every call will be made twice.
+
+Idempotency keys live about a day (https://docs.stripe.com/api/idempotent_requests) and a close resumes after
+weeks, so nothing leans on them alone: everything is looked up by our own reference in `metadata` first. The
+list endpoints are read for that, never search, which is not read-after-write.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import stripe
+from stripe.params import InvoiceAddLinesParamsLine
+
+from models.invoice import Invoice, IssuedInvoice
+from models.money import from_minor, to_minor
+from models.refusal import Refusal, RetryLater
+
+REFERENCE = "tieout_reference"
+STATEMENT = "tieout_statement"
+POSITION = "tieout_position"
+BATCH_LINES = 100
+TIMEOUT_SECONDS = 20
+MOST_ATTEMPTS = 20
+"""Drafts of one statement that were taken back, before a person should look."""
+
+
+class InvoiceRefused(Refusal):
+    """Stripe says the request can never succeed."""
+
+    remedy = "Read Stripe's message, correct the customer or the contract, then retry the step."
+
+
+class StripeKeyRefused(Refusal):
+    """Stripe does not accept the key."""
+
+    remedy = "Set TIEOUT_STRIPE_KEY to a key that may write invoices, then retry the step."
+
+
+class StripeInvoices:
+    """The `InvoicingPlatform` port on the Stripe API."""
+
+    def __init__(self, key: str, url: str = "https://api.stripe.com") -> None:
+        self._stripe = stripe.StripeClient(
+            key,
+            base_addresses={"api": url},
+            max_network_retries=0,  # Temporal retries, and its history shows each try
+            http_client=stripe.HTTPXClient(timeout=TIMEOUT_SECONDS, allow_sync_methods=True),
+        )
+        self._invoices = self._stripe.v1.invoices
+
+    def ensure_customer(self, customer: str, name: str, email: str) -> str:
+        """Return Stripe's id of a customer, created when it is not there yet."""
+        with _answers():
+            for found in self._stripe.v1.customers.list({"email": email, "limit": 100}).auto_paging_iter():
+                if _metadata(found).get(REFERENCE) == customer:
+                    return found.id
+            made = self._stripe.v1.customers.create(
+                {"name": name, "email": email, "metadata": {REFERENCE: customer}},
+                {"idempotency_key": f"customer/{customer}"},
+            )
+            return made.id
+
+    def draft(self, stripe_customer: str, invoice: Invoice) -> str:
+        """Return the id of the invoice that carries our reference and statement, as a draft with all its lines.
+
+        What was issued already is returned as it is; a draft is completed; one that was taken back is made anew.
+        """
+        with _answers():
+            found = self._find(stripe_customer, invoice)
+            if found is None:
+                found = self._create(stripe_customer, invoice)
+            if found.status == "draft":
+                self._add_missing_lines(found.id, invoice)
+            return found.id
+
+    def read(self, stripe_id: str) -> tuple[str, tuple[int, ...], int]:
+        """Return status, line amounts in our order, and total, in minor units, as Stripe holds them."""
+        with _answers():
+            held = self._invoices.retrieve(stripe_id)
+            lines = sorted(self._lines(stripe_id), key=lambda line: int(_metadata(line).get(POSITION, "0")))
+            return str(held.status), tuple(int(line.amount) for line in lines), int(held.total)
+
+    def finalize(self, stripe_id: str, invoice: Invoice) -> IssuedInvoice:
+        """Finalize and send a draft, and return what Stripe then holds; an issued invoice is only read."""
+        with _answers():
+            held = self._invoices.retrieve(stripe_id)
+            if held.status == "draft":
+                held = self._invoices.finalize_invoice(
+                    stripe_id, {"auto_advance": False}, {"idempotency_key": f"finalize/{stripe_id}"}
+                )
+            if held.status == "open" and _metadata(held).get("tieout_sent") != "yes":
+                self._invoices.send_invoice(stripe_id, {}, {"idempotency_key": f"send/{stripe_id}"})
+                held = self._invoices.update(stripe_id, {"metadata": {"tieout_sent": "yes"}})
+            finalized_at = held.status_transitions.finalized_at if held.status_transitions else None
+            if finalized_at is None or not held.number:
+                raise InvoiceRefused("Stripe holds the invoice without a number or a date", stripe_id=stripe_id)
+            issued_at = datetime.fromtimestamp(finalized_at, UTC)
+            due_at = datetime.fromtimestamp(held.due_date, UTC) if held.due_date else issued_at
+            return IssuedInvoice(
+                reference=invoice.reference,
+                stripe_id=held.id,
+                number=held.number,
+                status=str(held.status),
+                currency=held.currency.upper(),
+                total=from_minor(int(held.total), held.currency.upper()),
+                lines=sum(1 for _ in self._lines(stripe_id)),
+                issued_at=issued_at,
+                due_on=due_at.date(),
+            )
+
+    def void(self, stripe_id: str) -> None:
+        """Take an invoice back: a draft is deleted, an issued one voided; one that is gone stays gone."""
+        with _answers():
+            try:
+                held = self._invoices.retrieve(stripe_id)
+            except stripe.InvalidRequestError as error:
+                if error.code == "resource_missing":
+                    return
+                raise
+            if held.status == "draft":
+                self._invoices.delete(stripe_id)
+            elif held.status == "open":
+                self._invoices.void_invoice(stripe_id, {}, {"idempotency_key": f"void/{stripe_id}"})
+
+    def pdf(self, stripe_id: str) -> bytes:
+        """Return Stripe's own PDF of an issued invoice."""
+        with _answers():
+            held = self._invoices.retrieve(stripe_id)
+        if not held.invoice_pdf:
+            raise InvoiceRefused("Stripe has no PDF of this invoice", stripe_id=stripe_id)
+        answer = httpx.get(held.invoice_pdf, timeout=TIMEOUT_SECONDS, follow_redirects=True)
+        answer.raise_for_status()
+        return answer.content
+
+    def _find(self, stripe_customer: str, invoice: Invoice) -> stripe.Invoice | None:
+        """Return the live invoice with our reference and statement, or None; one of another statement is refused."""
+        for found in self._invoices.list({"customer": stripe_customer, "limit": 100}).auto_paging_iter():
+            ours = _metadata(found)
+            if ours.get(REFERENCE) != invoice.reference or found.status in ("void", "uncollectible"):
+                continue
+            if ours.get(STATEMENT) == invoice.statement:
+                return found
+            if found.status == "draft":  # of a statement that was reworked since: never issued
+                self._invoices.delete(found.id)
+                continue
+            raise InvoiceRefused(
+                "an invoice of another statement was issued under this reference",
+                reference=invoice.reference,
+                stripe_id=found.id,
+            )
+        return None
+
+    def _create(self, stripe_customer: str, invoice: Invoice) -> stripe.Invoice:
+        """Create a draft. A key whose draft was taken back since answers with a ghost: then the next key is used."""
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            params: Any = {
+                "customer": stripe_customer,
+                "currency": invoice.currency.lower(),
+                "collection_method": "send_invoice",
+                "days_until_due": invoice.net_days,
+                "auto_advance": False,
+                "pending_invoice_items_behavior": "exclude",
+                "description": f"Usage {invoice.period}",
+                "metadata": {REFERENCE: invoice.reference, STATEMENT: invoice.statement},
+            }
+            if invoice.purchase_order:
+                params["custom_fields"] = [{"name": "Purchase order", "value": invoice.purchase_order}]
+            key = f"draft/{invoice.reference}/{invoice.statement}/{attempt}"
+            made = self._invoices.create(params, {"idempotency_key": key})
+            if self._is_live(made.id):
+                return made
+        raise InvoiceRefused(f"{MOST_ATTEMPTS} drafts of this statement were taken back", reference=invoice.reference)
+
+    def _is_live(self, stripe_id: str) -> bool:
+        try:
+            return self._invoices.retrieve(stripe_id).status not in ("void", "uncollectible")
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                return False
+            raise
+
+    def _add_missing_lines(self, stripe_id: str, invoice: Invoice) -> None:
+        there = {int(_metadata(line).get(POSITION, "0")) for line in self._lines(stripe_id)}
+        missing = [line for line in invoice.lines if line.position not in there]
+        for start in range(0, len(missing), BATCH_LINES):
+            batch: list[InvoiceAddLinesParamsLine] = [
+                {
+                    "amount": to_minor(line.amount, invoice.currency),
+                    "description": line.description,
+                    "metadata": {POSITION: str(line.position)},
+                }
+                for line in missing[start : start + BATCH_LINES]
+            ]
+            first = missing[start].position
+            self._invoices.add_lines(stripe_id, {"lines": batch}, {"idempotency_key": f"lines/{stripe_id}/{first}"})
+
+    def _lines(self, stripe_id: str) -> Iterator[Any]:
+        return iter(self._invoices.line_items.list(stripe_id, {"limit": 100}).auto_paging_iter())
+
+
+def _metadata(held: Any) -> dict[str, str]:
+    return dict(held.metadata.to_dict()) if held.metadata else {}
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """Tell Stripe's final answers (refusals) from what will pass (faults, which Temporal retries)."""
+    try:
+        yield
+    except stripe.RateLimitError as error:
+        headers = error.headers or {}
+        raise RetryLater("Stripe's rate limit", float(headers.get("Retry-After", 1))) from error
+    except stripe.AuthenticationError as error:
+        raise StripeKeyRefused("Stripe does not accept the key") from error
+    except stripe.PermissionError as error:
+        raise StripeKeyRefused("the key may not do this") from error
+    except (stripe.InvalidRequestError, stripe.IdempotencyError) as error:
+        if error.http_status and error.http_status >= 500:
+            raise
+        raise InvoiceRefused(
+            error.user_message or str(error), code=error.code, param=getattr(error, "param", None)
+        ) from error

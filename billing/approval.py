@@ -1,0 +1,125 @@
+"""Approval: who must sign a statement, what a signature covers, and why a decision is not taken."""
+
+from collections.abc import Collection
+from decimal import Decimal
+
+from models.approval import ApprovalCode, Decision, Verdict
+from models.close import DecisionKind, Role
+from models.reconciliation import Answer
+from models.statement import Statement
+from models.value import Value
+
+ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
+    DecisionKind.APPROVE: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.REJECT: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.RESOLVE: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.CORRECT: frozenset({Role.PREPARER, Role.CONTROLLER}),
+    DecisionKind.RETRY: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER}),
+    DecisionKind.SKIP: frozenset({Role.CONTROLLER}),
+    DecisionKind.LOCK: frozenset({Role.CONTROLLER}),
+}
+"""Which roles may decide what."""
+
+NEEDS_A_REASON = frozenset({DecisionKind.REJECT, DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP})
+
+
+class ApprovalPolicy(Value):
+    """When a statement is approved by whom. Automatic approval exists and is off by default."""
+
+    automatic: bool = False
+    automatic_up_to: Decimal = Decimal(0)  # in the statement's currency; only without findings and at low risk
+    two_people_from: Decimal = Decimal("100000")  # in the statement's currency
+
+
+class Need(Value):
+    """How many people must approve, asked in which queue, and why."""
+
+    people: int
+    queue: str
+    why: str
+
+
+def need(statement: Statement, policy: ApprovalPolicy, risk: str, findings: int, first_month: bool) -> Need:
+    """Return who must approve a statement: two for high risk or a large total, else one; nobody only by policy."""
+    if risk == "high" or abs(statement.total) >= policy.two_people_from:
+        why = "high risk" if risk == "high" else f"total from {policy.two_people_from} {statement.currency}"
+        return Need(people=2, queue="approver", why=why)
+    clean = not findings and not first_month
+    if policy.automatic and clean and abs(statement.total) <= policy.automatic_up_to:
+        return Need(people=0, queue="system", why="clean, small, not a first month")
+    return Need(people=1, queue="approver", why="first month" if first_month else "one person by default")
+
+
+def judge(
+    decision: Decision,
+    accepts: Collection[DecisionKind],
+    *,
+    same_close: bool,
+    statement: str | None,
+    holding: Collection[str],
+    preparers: Collection[str],
+    approved_by: Collection[str],
+) -> Verdict:
+    """Return the verdict on a decision; the first reason against it is the one that is told.
+
+    A preparer is whoever started the close by hand, resolved a finding, corrected an input, or proposed a
+    rate, authority or contract version used in the statement: none of them may approve it.
+    """
+
+    def no(code: ApprovalCode, message: str) -> Verdict:
+        return _verdict(decision, code, message)
+
+    person = decision.person
+    if not same_close:
+        return no(ApprovalCode.WRONG_CLOSE, "the decision is about another customer, month or revision")
+    if decision.kind not in accepts:
+        return no(ApprovalCode.NOT_WAITING, f"nobody waits for a decision of kind {decision.kind.value} now")
+    if not ROLES_FOR[decision.kind] & set(person.roles):
+        allowed = ", ".join(sorted(role.value for role in ROLES_FOR[decision.kind]))
+        return no(ApprovalCode.WRONG_ROLE, f"{person.id} may not {decision.kind.value}: that is for {allowed}")
+    if decision.kind in NEEDS_A_REASON and not decision.reason.strip():
+        return no(ApprovalCode.NO_REASON, f"{decision.kind.value} needs a reason")
+    if decision.kind is DecisionKind.RESOLVE:
+        return _judge_resolution(decision, holding)
+    if decision.kind in (DecisionKind.APPROVE, DecisionKind.REJECT) and decision.subject != statement:
+        seen, now = decision.subject[:12], (statement or "none")[:12]
+        return no(ApprovalCode.CHANGED, f"the statement changed since it was seen: signed {seen}, now {now}")
+    if decision.kind is DecisionKind.APPROVE:
+        if person.id in preparers:
+            return no(ApprovalCode.PREPARER, f"{person.id} prepared this statement and may not approve it")
+        if person.id in approved_by:
+            return no(ApprovalCode.SECOND_PERSON, f"{person.id} approved already; a second person is needed")
+    return _verdict(decision, ApprovalCode.TAKEN, decision.reason)
+
+
+def _judge_resolution(decision: Decision, holding: Collection[str]) -> Verdict:
+    if decision.subject not in holding:
+        return _verdict(decision, ApprovalCode.ALREADY, f"finding {decision.subject} does not hold this customer now")
+    answers = {answer.value for answer in Answer}
+    if decision.payload.get("answer") not in answers:
+        return _verdict(decision, ApprovalCode.NO_REASON, f"the answer must be one of {', '.join(sorted(answers))}")
+    if decision.payload["answer"] == Answer.CORRECT.value and "quantity" not in decision.payload:
+        return _verdict(decision, ApprovalCode.NO_REASON, "a correction needs its quantity")
+    return _verdict(decision, ApprovalCode.TAKEN, decision.reason)
+
+
+def _verdict(decision: Decision, code: ApprovalCode, message: str) -> Verdict:
+    return Verdict(
+        decision=decision.id,
+        kind=decision.kind,
+        taken=code is ApprovalCode.TAKEN,
+        code=code,
+        message=message,
+        person=decision.person.id,
+        subject=decision.subject,
+    )
+
+
+def unknown(decision: str) -> Verdict:
+    """Return the verdict on an id that names no decision row: nothing changes."""
+    return Verdict(
+        decision=decision,
+        taken=False,
+        code=ApprovalCode.UNKNOWN_DECISION,
+        message="no decision row has this id; decisions are written at the desk, not in messages",
+    )

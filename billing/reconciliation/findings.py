@@ -1,0 +1,298 @@
+"""Findings: two sources compared meter by meter, each difference beyond tolerance named and laid at a side."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from billing.reconciliation import causes
+from billing.reconciliation.causes import Named
+from billing.reconciliation.cells import Cell, Cells
+from models.authority import Authority
+from models.period import local_day
+from models.reconciliation import Cause, Finding, Severity
+from models.usage_policy import UsagePolicy
+from models.value import decimal_text, fingerprint_of
+
+ZERO = Decimal(0)
+
+SUGGESTIONS = {
+    Cause.DROPPED_BATCH: "accept {good}: {bad} lost a batch",
+    Cause.TRUNCATED: "accept {good}: {bad} ends too early",
+    Cause.UNIT: "accept {good}: {bad} reports another unit; correct its mapping",
+    Cause.ZONE_SHIFT: "accept {good}: {bad} is in another time zone; correct its mapping",
+    Cause.ALIAS: "accept {good}, and add the account to {bad}'s aliases",
+    Cause.DUPLICATE: "nothing to do: the copies were removed",
+    Cause.ALTERED: "look at the named events; one source changed them",
+}
+
+
+def find(cells: Cells, policy: UsagePolicy, customer: str, month: str) -> tuple[Finding, ...]:
+    """Return every finding of a customer's month, holding ones first, then by source, meter and time."""
+    found: list[Finding] = []
+    meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
+    for meter in meters:
+        found += _of_meter(cells, policy, customer, month, meter)
+    for source in sorted(cells.slices):
+        found += _duplicates(cells, customer, month, source)
+    return tuple(sorted(found, key=lambda f: (f.severity is not Severity.HOLDS, f.source, f.meter, f.starts_at, f.id)))
+
+
+def _of_meter(cells: Cells, policy: UsagePolicy, customer: str, month: str, meter: str) -> list[Finding]:
+    """Compare each source that carries a meter with its authority, event-level sources first."""
+    first_day = local_day(cells.period.starts_at, policy.timezone)
+    rule = policy.authority_for(customer, meter, first_day)
+    order = [name for name in policy.order_for(customer, meter, first_day) if name in cells.slices]
+    others = [
+        name for name in sorted(cells.slices) if name != order[0] and cells.slices[name].policy.carries_meter(meter)
+    ]
+    others.sort(key=lambda name: cells.slices[name].policy.grain != "event")
+    found: list[Finding] = []
+    for theirs in others:
+        differing = _beyond(cells.differing(order[0], theirs), meter, rule)
+        if differing:
+            found += _name(cells, customer, month, meter, order[0], theirs, differing, others)
+    return _once(found)
+
+
+def _beyond(cells: Iterable[Cell], meter: str, rule: Authority) -> list[Cell]:
+    """Return the cells whose difference is beyond max(absolute, ratio x authority); at the bound it passes."""
+    tolerance = rule.tolerance
+    return [
+        cell
+        for cell in cells
+        if cell.meter == meter
+        and abs(cell.ours - cell.theirs) > max(tolerance.absolute, tolerance.ratio * abs(cell.ours))
+    ]
+
+
+def _name(
+    cells: Cells,
+    customer: str,
+    month: str,
+    meter: str,
+    ours: str,
+    theirs: str,
+    differing: Sequence[Cell],
+    others: Sequence[str],
+) -> list[Finding]:
+    """Return the findings for one pair: each recognised cause, then what is left as missing, extra or altered."""
+    buckets = cells.buckets_of(ours, theirs)
+    bounds = cells.starts(buckets)
+    a, b = cells.series(ours, meter, buckets), cells.series(theirs, meter, buckets)
+    left = {cell.starts_at for cell in differing}
+    named: list[Named] = []
+    if buckets == "hours":
+        for unknown in _aliases(cells, meter, ours, theirs):
+            named.append(unknown)
+            left -= {start for start, _ in bounds if unknown.starts_at <= start < unknown.ends_at}
+            b = {**b, **{start: a[start] for start in a if unknown.starts_at <= start < unknown.ends_at}}
+    hourly = a if buckets == "hours" else cells.series(ours, meter, "hours")
+    shift = causes.lag(hourly, b, bounds, 1 if buckets == "hours" else 24) if left else None
+    unit = causes.factor(a, b, bounds) if left and not shift else None
+    if shift:
+        named.append(shift)
+        left.clear()
+    elif unit:
+        named.append(unit)
+        left = {start for start in left if not unit.starts_at <= start < unit.ends_at}
+    if left:
+        for hole in causes.holes(a, b, bounds):
+            inside = {start for start in left if hole.starts_at <= start < hole.ends_at}
+            if inside:
+                named.append(hole)
+                left -= inside
+    findings = [_finding(cells, customer, month, meter, ours, theirs, one, others) for one in named]
+    rest = [cell for cell in differing if cell.starts_at in left]
+    if rest:
+        findings.append(_plain(cells, customer, month, meter, ours, theirs, rest, others, buckets == "hours"))
+    return findings
+
+
+def _aliases(cells: Cells, meter: str, ours: str, theirs: str) -> list[Named]:
+    found = []
+    for at_theirs, (one, other) in ((True, (ours, theirs)), (False, (theirs, ours))):
+        rows = cells.under_unknown_account(meter, one, other)
+        if not rows:
+            continue
+        accounts = sorted({account for account, _, _ in rows})
+        hours = [bounds for bounds in cells.starts("hours") if any(bounds[0] <= at < bounds[1] for _, at, _ in rows)]
+        total = sum((quantity for _, _, quantity in rows), ZERO)
+        found.append(
+            Named(
+                Cause.ALIAS,
+                hours[0][0],
+                hours[-1][1],
+                at_theirs,
+                f"{len(rows)} events ({decimal_text(total)}) stand under the unknown account {', '.join(accounts)}",
+            )
+        )
+    return found
+
+
+def _plain(
+    cells: Cells,
+    customer: str,
+    month: str,
+    meter: str,
+    ours: str,
+    theirs: str,
+    rest: Sequence[Cell],
+    others: Sequence[str],
+    by_event: bool,
+) -> Finding:
+    """Return the finding for differences without a recognised pattern: by event ids where both have them."""
+    starts_at, ends_at = min(cell.starts_at for cell in rest), max(cell.ends_at for cell in rest)
+    difference = sum((cell.theirs - cell.ours for cell in rest), ZERO)
+    cause = Cause.MISSING if difference < 0 else Cause.EXTRA
+    evidence = f"{len(rest)} cells differ by {decimal_text(difference)} in all"
+    if by_event:
+        events = [event for event in cells.events(meter, ours, theirs) if starts_at <= event[2] < ends_at]
+        kinds = {what: sum(1 for event in events if event[1] == what) for what in ("missing", "extra", "altered")}
+        if events:
+            cause = Cause(max(kinds, key=lambda what: kinds[what]))
+            evidence += "; " + ", ".join(f"{count} events {what}" for what, count in kinds.items() if count)
+            evidence += f", e.g. {events[0][0]}"
+    return _finding(
+        cells, customer, month, meter, ours, theirs, Named(cause, starts_at, ends_at, True, evidence), others
+    )
+
+
+def _finding(
+    cells: Cells, customer: str, month: str, meter: str, ours: str, theirs: str, named: Named, others: Sequence[str]
+) -> Finding:
+    bad, good = (theirs, ours) if named.at_theirs else (ours, theirs)
+    witness = _witness(cells, meter, ours, theirs, named.starts_at, named.ends_at, others)
+    if witness:
+        bad, good = (ours, theirs) if witness[1] == theirs else (theirs, ours)
+    evidence = named.evidence + (f"; {witness[0]} agrees with {witness[1]}" if witness else "")
+    suggestion = SUGGESTIONS.get(named.cause, "accept {good}, or correct with evidence").format(good=good, bad=bad)
+    return _make(
+        customer,
+        month,
+        meter,
+        named.cause,
+        Severity.HOLDS,
+        bad,
+        good,
+        (named.starts_at, named.ends_at),
+        cells,
+        evidence,
+        suggestion,
+    )
+
+
+def _witness(
+    cells: Cells, meter: str, ours: str, theirs: str, starts_at: datetime, ends_at: datetime, others: Sequence[str]
+) -> tuple[str, str] | None:
+    """Return a third source and the one of the two it agrees with over a span, or None.
+
+    A daily witness is asked about the whole days that hold the span.
+    """
+    for third in others:
+        if third in (ours, theirs):
+            continue
+        low, high = starts_at, ends_at
+        if cells.slices[third].policy.grain == "day":
+            days = [day for day in cells.starts(f"{third}_days") if day[0] < ends_at and day[1] > starts_at]
+            if not days:
+                continue
+            low, high = days[0][0], days[-1][1]
+        said = cells.quantity(third, meter, low, high)
+        sides = {name: abs(cells.quantity(name, meter, low, high) - said) for name in (ours, theirs)}
+        nearest = min(sides, key=lambda name: sides[name])
+        farthest = theirs if nearest == ours else ours
+        if sides[nearest] * 10 <= sides[farthest] and sides[nearest] * 100 <= abs(said):
+            return third, nearest
+    return None
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """Drop what another finding of the same meter says already: a fault of the authority seen by a second source."""
+    kept: list[Finding] = []
+    for one in found:
+        told = any(
+            other.source == one.source
+            and (other.cause is one.cause or one.cause in (Cause.MISSING, Cause.EXTRA))
+            and other.starts_at < one.ends_at
+            and one.starts_at < other.ends_at
+            for other in kept
+        )
+        if not told:
+            kept.append(one)
+    return kept
+
+
+def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Finding]:
+    """Return what sealing removed or could not decide: duplicates by meter, recorded, not holding."""
+    table = cells.slices[source].duplicates
+    if table.num_rows == 0:
+        return []
+    cells.db.register("duplicates_in", table)
+    rows = cells.db.execute(
+        "SELECT d.meter, count(*), sum(d.quantity), min(d.starts_at), max(d.starts_at),"
+        " count(*) FILTER (d.quantity <> k.quantity OR d.starts_at <> k.starts_at OR d.dims <> k.dims), min(d.id)"
+        f" FROM duplicates_in d LEFT JOIN {source} k ON k.id = d.id AND k.meter = d.meter"
+        " WHERE d.starts_at >= $1 AND d.starts_at < $2 GROUP BY d.meter ORDER BY d.meter",
+        [cells.period.starts_at, cells.period.ends_at],
+    ).fetchall()
+    cells.db.unregister("duplicates_in")
+    found = []
+    for meter, count, quantity, first, last, altered, example in rows:
+        cause = Cause.ALTERED if altered else Cause.DUPLICATE
+        found.append(
+            Finding(
+                id=finding_id(customer, month, source, meter, cause, first),
+                customer=customer,
+                period=month,
+                cause=cause,
+                severity=Severity.HOLDS if altered else Severity.RECORDED,
+                source=source,
+                against=source,
+                meter=meter,
+                starts_at=first,
+                ends_at=last + timedelta(microseconds=1),
+                quantity=Decimal(quantity),
+                against_quantity=ZERO,
+                evidence=f"{count} events delivered again under the same id, e.g. {example}"
+                + (f"; {altered} of them with another payload: the first received was used" if altered else ""),
+                suggestion=SUGGESTIONS[cause],
+            )
+        )
+    return found
+
+
+def _make(
+    customer: str,
+    month: str,
+    meter: str,
+    cause: Cause,
+    severity: Severity,
+    bad: str,
+    good: str,
+    span: tuple[datetime, datetime],
+    cells: Cells,
+    evidence: str,
+    suggestion: str,
+) -> Finding:
+    return Finding(
+        id=finding_id(customer, month, bad, meter, cause, span[0]),
+        customer=customer,
+        period=month,
+        cause=cause,
+        severity=severity,
+        source=bad,
+        against=good,
+        meter=meter,
+        starts_at=span[0],
+        ends_at=span[1],
+        quantity=cells.quantity(bad, meter, *span),
+        against_quantity=cells.quantity(good, meter, *span),
+        evidence=evidence,
+        suggestion=suggestion,
+    )
+
+
+def finding_id(customer: str, month: str, source: str, meter: str, cause: Cause, at: datetime) -> str:
+    """Return a finding's business key: the same difference has the same id however often it is found."""
+    digest = fingerprint_of(f"{customer}|{month}|{source}|{meter}|{cause.value}|{at.isoformat()}")[:8]
+    return f"{customer}:{cause.value}:{source}:{meter}:{digest}"

@@ -1,0 +1,214 @@
+"""Reconcile: a customer's month from all sources to one set of usage lines, with every difference named."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from billing.reconciliation import findings
+from billing.reconciliation.cells import Cells, Slice
+from models.period import Period, local_day
+from models.reconciliation import Answer, Finding, Resolution, Severity, SourceTotal
+from models.refusal import Refusal
+from models.usage import UsageLine
+from models.usage_policy import UsagePolicy
+
+ZERO = Decimal(0)
+
+
+class CutInsideCell(Refusal):
+    """A source that reports whole days is the authority, and a price or period changes inside a day."""
+
+    remedy = "Let a finer source speak for this meter, or correct the usage with evidence."
+
+
+class NegativeMeter(Refusal):
+    """A meter's authoritative total over the month is below zero."""
+
+    remedy = "Correct or exclude the correction events, with a reason."
+
+
+class ResolutionIncomplete(Refusal):
+    """An answer to a finding lacks what it needs: a source to accept, or a quantity to correct to."""
+
+    remedy = "Answer the finding again and name it."
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """What stage two found: totals by source, findings, who spoke for each meter, and the usage lines."""
+
+    totals: tuple[SourceTotal, ...]
+    findings: tuple[Finding, ...]
+    authority: dict[str, str]
+    usage: tuple[UsageLine, ...]
+
+    @property
+    def holding(self) -> tuple[Finding, ...]:
+        """The findings that hold the customer until a person answers."""
+        return tuple(finding for finding in self.findings if finding.severity is Severity.HOLDS)
+
+
+def reconcile(
+    customer: str,
+    month: str,
+    period: Period,
+    slices: Sequence[Slice],
+    policy: UsagePolicy,
+    resolutions: Sequence[Resolution] = (),
+    cuts: tuple[datetime, ...] = (),
+) -> Reconciled:
+    """Return a customer's month reconciled.
+
+    Each meter's quantity is its authority's, bucket by bucket; an answered finding replaces its own span. A
+    finding that was answered no longer holds. While held, the authority's quantity stands, marked so by the
+    finding.
+
+    Raises:
+        NoAuthority, CutInsideCell, NegativeMeter, ResolutionIncomplete: a person decides.
+    """
+    answered = {resolution.finding: resolution for resolution in resolutions}
+    with Cells(slices, period, cuts) as cells:
+        found = tuple(
+            finding.model_copy(update={"severity": Severity.RECORDED}) if finding.id in answered else finding
+            for finding in findings.find(cells, policy, customer, month)
+        )
+        totals = tuple(
+            SourceTotal(source=source, meter=meter, quantity=quantity, events=count)
+            for source in sorted(cells.slices)
+            for meter, quantity, count in cells.totals(source)
+        )
+        speaking = _speaking(cells, policy, customer, period)
+        usage: list[UsageLine] = []
+        for meter, source in speaking.items():
+            usage += _lines(cells, meter, source, [one for one in found if one.meter == meter], answered, cuts)
+    _refuse_negative(usage)
+    return Reconciled(
+        totals=totals,
+        findings=found,
+        authority=speaking,
+        usage=tuple(sorted(usage, key=lambda line: (line.meter, sorted(line.dimensions.items()), line.starts_at))),
+    )
+
+
+def _speaking(cells: Cells, policy: UsagePolicy, customer: str, period: Period) -> dict[str, str]:
+    """Return which source speaks for each meter that any source reports."""
+    day = local_day(period.starts_at, policy.timezone)
+    meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
+    speaking = {}
+    for meter in meters:
+        order = [name for name in policy.order_for(customer, meter, day) if name in cells.slices]
+        speaking[meter] = order[0]
+    return speaking
+
+
+def _lines(
+    cells: Cells,
+    meter: str,
+    source: str,
+    about: Sequence[Finding],
+    answered: dict[str, Resolution],
+    cuts: tuple[datetime, ...],
+) -> list[UsageLine]:
+    """Return a meter's usage lines: the authority's, with each answered finding's span as the answer says."""
+    spans: list[tuple[datetime, datetime, Finding, Resolution]] = []
+    for finding in about:
+        resolution = answered.get(finding.id)
+        if resolution and not _stands(finding, resolution, source):
+            spans.append((finding.starts_at, finding.ends_at, finding, resolution))
+    spans.sort(key=lambda span: (span[0], span[1], span[2].id))
+    lines: list[UsageLine] = []
+    at = cells.period.starts_at
+    for starts_at, ends_at, finding, resolution in spans:
+        begin = max(at, starts_at)
+        if begin >= ends_at:
+            continue
+        lines += _read(cells, source, meter, at, begin, cuts)
+        lines += _answered(cells, source, meter, begin, ends_at, finding, resolution, cuts)
+        at = ends_at
+    lines += _read(cells, source, meter, at, cells.period.ends_at, cuts)
+    return lines
+
+
+def _stands(finding: Finding, resolution: Resolution, source: str) -> bool:
+    """Return whether an answer leaves the authority's quantity as it is."""
+    return resolution.answer is Answer.DEFER or (
+        resolution.answer is Answer.ACCEPT and (resolution.source or finding.against) == source
+    )
+
+
+def _answered(
+    cells: Cells,
+    source: str,
+    meter: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    finding: Finding,
+    resolution: Resolution,
+    cuts: tuple[datetime, ...],
+) -> list[UsageLine]:
+    match resolution.answer:
+        case Answer.ACCEPT:
+            accepted = resolution.source or finding.against
+            if accepted not in cells.slices:
+                raise ResolutionIncomplete(f"{accepted} is no source of this close", finding=finding.id)
+            return _read(cells, accepted, meter, starts_at, ends_at, cuts)
+        case Answer.EXCLUDE:
+            return []
+        case Answer.CORRECT:
+            if resolution.quantity is None:
+                raise ResolutionIncomplete("a correction needs its quantity", finding=finding.id)
+            lines = _read(cells, source, meter, starts_at, ends_at, cuts)
+            counted = sum((line.quantity for line in lines), ZERO)
+            dimensions = lines[0].dimensions if lines else finding.dimensions
+            bucket = lines[0] if lines else None
+            return [
+                *lines,
+                UsageLine(
+                    meter=meter,
+                    dimensions=dimensions,
+                    starts_at=bucket.starts_at if bucket else starts_at,
+                    ends_at=bucket.ends_at if bucket else ends_at,
+                    quantity=resolution.quantity - counted,
+                    events=0,
+                    source=f"correction:{resolution.person}",
+                ),
+            ]
+        case Answer.DEFER:
+            return _read(cells, source, meter, starts_at, ends_at, cuts)
+
+
+def _read(
+    cells: Cells, source: str, meter: str, starts_at: datetime, ends_at: datetime, cuts: tuple[datetime, ...]
+) -> list[UsageLine]:
+    lines = []
+    for dims, begin, end, quantity, events in cells.lines(source, meter, starts_at, ends_at):
+        inside = [cut for cut in cuts if begin < cut < end]
+        if inside:
+            raise CutInsideCell(
+                f"{source} speaks for {meter} by whole days and something changes inside one",
+                cut=inside[0].isoformat(),
+                cell=begin.isoformat(),
+            )
+        lines.append(
+            UsageLine(
+                meter=meter,
+                dimensions=json.loads(dims),
+                starts_at=begin,
+                ends_at=end,
+                quantity=quantity,
+                events=events,
+                source=source,
+            )
+        )
+    return lines
+
+
+def _refuse_negative(usage: Sequence[UsageLine]) -> None:
+    totals: dict[str, Decimal] = {}
+    for line in usage:
+        totals[line.meter] = totals.get(line.meter, ZERO) + line.quantity
+    for meter, quantity in sorted(totals.items()):
+        if quantity < 0:
+            raise NegativeMeter("a metered total is below zero", meter=meter, quantity=quantity)

@@ -1,0 +1,87 @@
+"""Usage lines as columns: how a reconciled month is kept and read again."""
+
+import json
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+import pyarrow as pa
+
+from models.columns import QUANTITY
+from models.usage import UsageLine
+from models.value import decimal_text, fingerprint_of, instant_text
+
+LINES = pa.schema(
+    [
+        pa.field("meter", pa.string()),
+        pa.field("dims", pa.string()),
+        pa.field("starts_at", pa.timestamp("us", tz="UTC")),
+        pa.field("ends_at", pa.timestamp("us", tz="UTC")),
+        pa.field("quantity", QUANTITY),
+        pa.field("events", pa.int64()),
+        pa.field("source", pa.string()),
+    ]
+)
+
+
+def _dims(line: UsageLine) -> str:
+    return json.dumps(line.dimensions, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_lines(lines: Sequence[UsageLine]) -> pa.Table:
+    """Return usage lines as a table, in their order."""
+    return pa.Table.from_pylist(
+        [
+            {
+                "meter": line.meter,
+                "dims": _dims(line),
+                "starts_at": line.starts_at,
+                "ends_at": line.ends_at,
+                "quantity": line.quantity,
+                "events": line.events,
+                "source": line.source,
+            }
+            for line in lines
+        ],
+        schema=LINES,
+    )
+
+
+def to_lines(table: pa.Table) -> tuple[UsageLine, ...]:
+    """Return the usage lines of a table, in its order."""
+    parsed: dict[str, dict[str, str]] = {}
+    lines = []
+    for row in table.to_pylist():
+        dims = row["dims"]
+        if dims not in parsed:
+            parsed[dims] = json.loads(dims)
+        lines.append(
+            UsageLine(
+                meter=row["meter"],
+                dimensions=parsed[dims],
+                starts_at=row["starts_at"],
+                ends_at=row["ends_at"],
+                quantity=Decimal(row["quantity"]),
+                events=row["events"],
+                source=row["source"],
+            )
+        )
+    return tuple(lines)
+
+
+def fingerprint_of_lines(lines: Iterable[UsageLine]) -> str:
+    """Return the fingerprint of usage lines: over their sorted canonical text."""
+    texts = sorted(
+        "|".join(
+            (
+                line.meter,
+                _dims(line),
+                instant_text(line.starts_at),
+                instant_text(line.ends_at),
+                decimal_text(line.quantity),
+                str(line.events),
+                line.source,
+            )
+        )
+        for line in lines
+    )
+    return fingerprint_of("\n".join(["tieout/usage/v1", *texts]))

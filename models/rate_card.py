@@ -1,0 +1,35 @@
+"""Rate versions: one dated fact of a rate card, with where it comes from."""
+
+from pydantic import Field
+
+from models.money import Currency
+from models.usage import Dimensions, Identifier
+from models.value import Day, Instant, NotNegative, Positive, Value, instant_text
+
+
+class RateVersion(Value):
+    """The price of a meter (where its dimensions match) from an instant until the next version of the same rate.
+
+    The price is `amount` per `per` units, both exact: the quotient is never stored.
+    """
+
+    rate: Identifier  # the card, e.g. list-2026
+    meter: Identifier
+    where: Dimensions = {}
+    starts_at: Instant = Field(alias="from")
+    amount: NotNegative
+    per: Positive
+    currency: Currency
+    source: str = Field(min_length=1)  # the notice or page the fact was read from
+    checked_on: Day
+
+    @property
+    def subject(self) -> str:
+        """What it prices: card, meter and dimensions. Versions of one subject never overlap."""
+        where = ",".join(f"{key}={value}" for key, value in sorted(self.where.items()))
+        return f"{self.rate}/{self.meter}" + (f"[{where}]" if where else "")
+
+    @property
+    def id(self) -> str:
+        """The version's id: card, meter, dimensions and start."""
+        return f"{self.subject}@{instant_text(self.starts_at)}"

@@ -1,0 +1,42 @@
+"""Snapshots: usage of one source, sealed at a cut-off."""
+
+from pydantic import Field
+
+from models.period import Month, Period
+from models.usage import Identifier
+from models.value import Instant, Value
+
+
+class Artifact(Value):
+    """Bytes kept in the object store: where, the fingerprint of their canonical content, their checksum and size."""
+
+    uri: str
+    content_fingerprint: str
+    sha256: str
+    rows: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+
+
+class SourceCounts(Value):
+    """What a pass over a source read and left out; read = kept + duplicates + outside + late copies."""
+
+    read: int = Field(ge=0)
+    kept: int = Field(ge=0)
+    duplicates: int = Field(ge=0)
+    conflicting: int = Field(default=0, ge=0)
+    outside_period: int = Field(default=0, ge=0)
+    seen_before: int = Field(default=0, ge=0)
+
+
+class Snapshot(Value):
+    """One source's usage of one period for all customers, immutable, content-addressed."""
+
+    source: Identifier
+    period: Month
+    window: Period
+    grain: str
+    watermark: Instant
+    sealed_at: Instant
+    counts: SourceCounts
+    rows: Artifact
+    duplicates: Artifact | None = None

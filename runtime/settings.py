@@ -1,0 +1,60 @@
+"""Settings: read once, typed; from the environment, or from a running embedded stack's own file."""
+
+import json
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+STATE_FOLDER = ".tieout"
+
+
+class Settings(BaseSettings):
+    """Where the outside is. Every name is an environment variable with the prefix TIEOUT_."""
+
+    model_config = SettingsConfigDict(env_prefix="TIEOUT_", extra="ignore", frozen=True)
+
+    environment: str = "production"  # embedded | production; demo people exist in the embedded one only
+    entity: str = "Lumen Voice, Inc."  # whose books these are
+    entity_zone: str = "America/New_York"  # the Schedule's and the entity's zone
+    database_url: SecretStr  # owner's URL; each role's is derived from it unless given below
+    database_password: SecretStr | None = None  # of the application roles
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+    s3_url: str | None = None  # None: AWS's own endpoint
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    evidence_bucket: str = "tieout-evidence"
+    sources_bucket: str = "tieout-sources"
+    clickhouse_url: SecretStr | None = None
+    stripe_url: str = "https://api.stripe.com"
+    stripe_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    retention_days: int = Field(default=2557, ge=0)  # of evidence in the object store: seven years; 0 in tests
+    shard_size: int = Field(default=500, ge=1, le=1500)  # customers a shard; the server refuses 2,000 children
+    poll_seconds: int = Field(default=900, ge=1)  # how often a source that is behind is asked again
+    reminder_hours: int = Field(default=24, ge=1)  # how often an approver is reminded
+    usage_slots: int = Field(default=4, ge=1)  # concurrent passes over sources
+    stripe_per_second: float = Field(default=60.0, gt=0)  # calls a second over all workers of the queue
+    graceful_seconds: int = Field(default=30, ge=0)
+    cache_folder: str = f"{STATE_FOLDER}/cache"  # local copies of sealed snapshots, checked by checksum
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is the embedded stack with its demo people."""
+        return self.environment == "embedded"
+
+
+def load() -> Settings:
+    """Return the settings of the environment; where it names no database, those of the running embedded stack.
+
+    Raises pydantic's ValidationError where neither gives what is needed.
+    """
+    if "TIEOUT_DATABASE_URL" not in os.environ:
+        running = Path(os.environ.get("TIEOUT_STATE", STATE_FOLDER)) / "environment.json"
+        if running.is_file():
+            for name, text in json.loads(running.read_text()).items():
+                os.environ.setdefault(name, text)
+    return Settings()

@@ -1,0 +1,45 @@
+"""One stack for all tests that need one, in a folder of its own; the environment's own settings do not reach it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import stripe
+
+from devstack.up import Stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    # Not pytest's own folder: that is closed to other accounts, and PostgreSQL would have to move out (tested by itself).
+    folder = Path(tempfile.mkdtemp(prefix="tieout-test-"))
+    folder.chmod(0o755)
+    try:
+        with Stack(folder, {}) as stack:
+            yield stack
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def platform(stack: Stack) -> stripe.StripeClient:
+    """The genuine client on the double, without its own retries, so that each answer is seen."""
+    return a_platform(stack)
+
+
+def a_platform(stack: Stack, retries: int = 0) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        stack.endpoints.stripe_key,
+        base_addresses={"api": stack.endpoints.stripe_url},
+        max_network_retries=retries,
+        http_client=stripe.HTTPXClient(timeout=5, allow_sync_methods=True),
+    )

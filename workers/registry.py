@@ -1,0 +1,81 @@
+"""Registry: which plan and which deed runs on which queue."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.approve import Approve
+from activities.collect import Collect
+from activities.deeds import Outside
+from activities.invoice import InvoiceDeeds
+from activities.post import Post
+from activities.publish import Publish
+from activities.rate import Rate
+from activities.recognize import Recognize
+from activities.reconcile import Reconcile
+from workflows import options
+from workflows.close_shard import CloseShard
+from workflows.customer_close import CustomerClose
+from workflows.lock_period import LockPeriod
+from workflows.monthly_close import CloseTrigger, MonthlyClose
+
+WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A task queue: its name, its plans and its deeds."""
+
+    name: str
+    workflows: Sequence[type]
+    activities: Sequence[Callable[..., Any]]
+
+
+def queues(outside: Outside) -> dict[str, Queue]:
+    """Return the queues by the worker role that serves them: one queue for each rate limit."""
+    collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
+    invoice = InvoiceDeeds(outside)
+    return {
+        "workflows": Queue(
+            options.CLOSE_QUEUE,
+            WORKFLOWS,
+            [
+                collect.open_close,
+                collect.population,
+                collect.readiness,
+                collect.take_slices,
+                approve.ask_approval,
+                approve.verify_decision,
+                approve.remind,
+                approve.note,
+                publish.await_closed,
+            ],
+        ),
+        "usage": Queue(
+            options.USAGE_QUEUE,
+            (),
+            [
+                collect.source_state,
+                collect.seal_source,
+                Reconcile(outside).compare_sources,
+                Rate(outside).rate_usage,
+                Recognize(outside).schedule_revenue,
+            ],
+        ),
+        "stripe": Queue(options.STRIPE_QUEUE, (), [invoice.draft_invoice, invoice.finalize_invoice]),
+        "ledger": Queue(
+            options.LEDGER_QUEUE,
+            (),
+            [
+                post.post_entries,
+                post.accrue_waiting,
+                post.lock_period,
+                publish.publish_close,
+                publish.seal_evidence,
+                publish.seal_month,
+            ],
+        ),
+    }
+
+
+ROLES = ("workflows", "usage", "stripe", "ledger")

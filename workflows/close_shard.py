@@ -1,0 +1,87 @@
+"""CloseShard: at most a few hundred customers, all started at once, their evidence sealed as each ends."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+from activities.publish import Publish
+from models.close import State
+from workflows import options, search
+from workflows.customer_close import CustomerClose
+from activities.messages import (
+    CloseCustomer,
+    CloseShardOf,
+    CustomerClosed,
+    CustomerRef,
+    SealEvidence,
+    ShardClosed,
+    customer_close_id,
+)
+
+
+@workflow.defn(name="CloseShard")
+class CloseShard:
+    """Close the customers of one shard.
+
+    No window and no continue-as-new: a customer waits for people for days, and one that waits costs the
+    server a row, not a slot. A shard stays under the server's 2,000 pending children.
+    """
+
+    @workflow.run
+    async def run(self, task: CloseShardOf) -> ShardClosed:
+        """Return how many customers ended in which state."""
+        ended = await asyncio.gather(*(self.close(task, customer) for customer in task.customers))
+        states: dict[str, int] = {}
+        for closed in ended:
+            states[closed.state.value] = states.get(closed.state.value, 0) + 1
+        return ShardClosed(shard=task.shard, states=states)
+
+    async def close(self, task: CloseShardOf, customer: str) -> CustomerClosed:
+        """Run one customer's close, then archive its history and seal its evidence."""
+        close = CustomerRef(month=task.month, revision=task.revision, customer=customer)
+        workflow_id = customer_close_id(task.month, task.revision, customer)
+        run_id = ""
+        try:
+            child = await workflow.start_child_workflow(
+                CustomerClose.run,
+                CloseCustomer(
+                    month=task.month,
+                    revision=task.revision,
+                    customer=customer,
+                    poll_seconds=task.poll_seconds,
+                    reminder_hours=task.reminder_hours,
+                ),
+                id=workflow_id,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(search.CUSTOMER, customer),
+                        SearchAttributePair(search.PERIOD, task.month),
+                    ]
+                ),
+                static_summary=f"{customer} {task.month}",
+            )
+            run_id = child.first_execution_run_id or ""
+            closed = await child
+        except WorkflowAlreadyStartedError:
+            closed = await self.adopt(close)
+        except ChildWorkflowError as error:
+            return CustomerClosed(customer=customer, state=State.NEEDS_ATTENTION, reason=str(error.cause or error))
+        await workflow.execute_activity_method(
+            Publish.seal_evidence,
+            SealEvidence(close=close, workflow_id=workflow_id, run_id=run_id),
+            **options.with_summary(options.ARCHIVE, f"seal evidence {customer} {task.month}"),
+        )
+        return closed
+
+    async def adopt(self, close: CustomerRef) -> CustomerClosed:
+        """Wait for a close that another parent started: a poll that adds no history per try."""
+        return await workflow.execute_activity_method(
+            Publish.await_closed,
+            close,
+            **options.with_summary(options.ADOPT, f"wait for {close.customer} {close.month}, started elsewhere"),
+        )
