@@ -32,7 +32,7 @@ def readable(table: str, *extra: str) -> Iterator[str]:
 
 
 def own_rows(table: str) -> Iterator[str]:
-    """Yield what lets the portal read the rows of one customer, named by the setting `tieout.customer`, and no other."""
+    """Yield what lets the portal read one customer's rows, those of the setting `tieout.customer`, and no other."""
     yield f"ALTER TABLE tieout.{table} ENABLE ROW LEVEL SECURITY"
     yield f"ALTER TABLE tieout.{table} FORCE ROW LEVEL SECURITY"
     yield f"CREATE POLICY staff ON tieout.{table} TO {STAFF} USING (true) WITH CHECK (true)"

@@ -69,7 +69,9 @@ def furnish(connection: Connection, owner_url: URL, password: str | None = None)
             sql.SQL("{verb} ROLE {role} WITH LOGIN {attributes} PASSWORD {verifier}").format(
                 verb=sql.SQL("ALTER" if role in known else "CREATE"),
                 role=sql.Identifier(role),
-                attributes=sql.SQL("" if role in known else "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"),
+                attributes=sql.SQL(
+                    "" if role in known else "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION"
+                ),
                 verifier=sql.Literal(verifier.decode()),
             )
         )
@@ -82,9 +84,7 @@ def furnish(connection: Connection, owner_url: URL, password: str | None = None)
         sql.SQL("GRANT USAGE ON SCHEMA tieout TO {roles}"),
         sql.SQL("CREATE EXTENSION IF NOT EXISTS btree_gist WITH SCHEMA tieout"),
     ):
-        connection.execute(
-            statement.format(database=database, roles=sql.SQL(", ").join(map(sql.Identifier, ROLES)))
-        )
+        connection.execute(statement.format(database=database, roles=sql.SQL(", ").join(map(sql.Identifier, ROLES))))
 
 
 def _base_password(owner: URL, given: str | None) -> str:

@@ -22,7 +22,9 @@ def upgrade(owner_url: str | URL, password: str | None = None, revision: str = "
     own are derived from (see `migrations.roles.role_url`).
     """
     url = owner_connection_url(owner_url)
-    with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as door:
+    with psycopg.connect(
+        url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True
+    ) as door:
         door.execute("SELECT pg_advisory_lock(%s)", (_ONE_AT_A_TIME,))
         with door.transaction():
             furnish(door, url, password)

@@ -6,13 +6,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from models.money import Currency, rounded
-from models.period import Month
+from models.period import Month, month_of
+from models.refusal import Refusal
 from models.usage import Identifier
-from models.value import Day, Exact, Value
+from models.value import Day, Exact, Value, canonical_json
 
 
 class Account(StrEnum):
-    """The chart of accounts (docs/policies.md); codes are ours."""
+    """The chart of accounts (docs/accounting.md); codes are ours."""
 
     CLEARING = "1010"
     RECEIVABLE = "1100"
@@ -34,22 +35,35 @@ class Account(StrEnum):
     CREDIT_NOTES = "4920"
     BILLING_CORRECTIONS = "4930"
 
+    @property
+    def is_revenue(self) -> bool:
+        """Whether it counts towards revenue: every 4xxx account, the contra ones included."""
+        return self.value.startswith("4")
+
 
 class Rule(StrEnum):
-    """Which row of the entries table made an entry (docs/policies.md names each)."""
+    """Which row of the entries table made an entry (docs/accounting.md explains each)."""
 
     A1 = "A1"  # prepaid credit or commitment invoiced
     A3 = "A3"  # draw-down
+    A3_DEFERRED = "A3-deferred"  # a credit paid for a fee not earned yet: one contract liability becomes another
     A5 = "A5"  # expiry
-    B1_BILLED = "B1-billed"  # fixed fee invoiced
+    B1_BILLED = "B1-billed"  # fixed fee invoiced before it is earned
     B1_EARNED = "B1-earned"  # fixed fee recognized
-    B2 = "B2"  # usage in arrears
-    B3 = "B3"  # its invoice
+    B2 = "B2"  # usage in arrears, net of its discounts, with its floor and cap
+    B3 = "B3"  # what was unbilled is invoiced, and the invoice's tax
     B5 = "B5"  # overage
     C1 = "C1"  # monthly shortfall
     C2 = "C2"  # quarterly, annual or term shortfall
+    C6 = "C6"  # a commitment drawn before its installment is invoiced
     D2 = "D2"  # promotional credit used
     J1 = "J1"  # invoice differs from its accrual
+
+
+class PeriodLocked(Refusal):
+    """The accounting period is locked: nothing is posted to it any more, whatever the route."""
+
+    remedy = "Post to the first open period, with the old service dates kept."
 
 
 class Posting(Value):
@@ -91,4 +105,28 @@ class JournalEntry(Value):
         for posting in self.postings:
             if posting.amount == 0 or posting.amount != rounded(posting.amount, self.currency):
                 raise ValueError(f"entry {self.key} has a posting of {posting.amount} {self.currency}")
+        if month_of(self.posted_on) != self.period:
+            raise ValueError(f"entry {self.key} is dated {self.posted_on}, outside its period {self.period}")
         return self
+
+    def substance(self) -> str:
+        """Return the text of what is booked, without when and by which run.
+
+        A step repeated after its period was locked comes with another period, or in another run; it is the same entry.
+        """
+        content = self.model_dump(mode="json", exclude={"period", "posted_on", "close_run"})
+        return canonical_json(content)
+
+
+class ChainState(Value):
+    """The journal's chain as recomputed: how many entries, the hash at its end, and the first entry that differs."""
+
+    entries: int = Field(ge=0)
+    head: str
+    first_difference: str | None = None  # key of the entry
+    reason: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry is as it was when it was posted."""
+        return self.first_difference is None

@@ -8,9 +8,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from adapters.postgres.sessions import Database, one_at_a_time
+from models.approval import Decision
 from models.books import Conflict
 from models.close import DecisionKind
-from models.approval import Decision
 from models.reconciliation import Answer, Reconciliation, Resolution
 from models.snapshot import Snapshot
 from models.statement import Statement
@@ -245,5 +245,3 @@ def _latest(session: Session, table: _UseRow, month: str, revision: int, custome
         .order_by(col(table.position).desc())
         .limit(1)
     ).first()
-
-

@@ -1,4 +1,4 @@
-"""Sessions: one role's connections to PostgreSQL, and what its refusals mean. Nothing is retried here: Temporal does."""
+"""Sessions: one role's connections to PostgreSQL, what its refusals mean. Nothing is retried here: Temporal does."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -28,7 +28,7 @@ class PostgresTerms:
         self.database = database
 
     def population(self, month: str) -> tuple[str, ...]:
-        """Return the customers whose contract is in force on a day of the month, by id; the last amendment's term counts."""
+        """Return the customers whose contract is in force on a day of the month, by id; the last amendment counts."""
         newest = (
             select(ContractRow)
             .distinct(col(ContractRow.contract))
@@ -261,4 +261,4 @@ def _row(
 
 def _refuse_one_person(proposed_by: str, approved_by: str, what: str) -> None:
     if proposed_by == approved_by:
-        raise FourEyes("terms are proposed by one person and approved by another", person=proposed_by, what=what)
+        raise FourEyes("terms are proposed by one person and approved by another", person=proposed_by, version=what)

@@ -1,4 +1,4 @@
-"""Terms: rate versions (in both times), contract versions and authorities, proposed by one person, approved by another."""
+"""Terms: rate versions in both times, contract versions, authorities; one person proposes, another approves."""
 
 from alembic import op
 
@@ -18,8 +18,8 @@ TABLES = (
         amount numeric NOT NULL CHECK (amount >= 0),
         per numeric NOT NULL CHECK (per > 0),
         currency tieout.currency NOT NULL,
-        effective tstzrange NOT NULL CHECK (NOT isempty(effective) AND NOT lower_inf(effective) AND lower_inc(effective)),
-        recorded tstzrange NOT NULL CHECK (NOT isempty(recorded) AND NOT lower_inf(recorded) AND lower_inc(recorded)),
+        effective tstzrange NOT NULL CHECK (lower_inc(effective) AND NOT upper_inc(effective)),
+        recorded tstzrange NOT NULL CHECK (lower_inc(recorded) AND NOT upper_inc(recorded)),
         fingerprint tieout.sha256 NOT NULL CHECK (fingerprint = tieout.fingerprint_of(body)),
         body text NOT NULL,
         proposed_by text NOT NULL,

@@ -1,4 +1,4 @@
-"""Evidence: snapshots, reconciliations with their findings, statements. A body is kept once, and each use of it in order."""
+"""Evidence: snapshots, reconciliations with findings, statements. A body is kept once, each use of it in order."""
 
 from alembic import op
 
@@ -47,8 +47,7 @@ TABLES = (
     *append_only("reconciliations"),
     *readable("reconciliations", "INSERT"),
     _USES.format(one="reconciliation"),
-    "CREATE INDEX reconciliation_uses_by_close"
-    " ON tieout.reconciliation_uses (period, revision, customer, position)",
+    "CREATE INDEX reconciliation_uses_by_close ON tieout.reconciliation_uses (period, revision, customer, position)",
     *append_only("reconciliation_uses"),
     *readable("reconciliation_uses", "INSERT"),
     """

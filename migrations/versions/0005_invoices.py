@@ -32,7 +32,7 @@ TABLES = (
     *append_only("invoices"),
     *readable("invoices", "INSERT"),
     *own_rows("invoices"),
-    # The foreign key is the tie-out: what the platform issued has our customer, our currency and our total, to the cent.
+    # The foreign key is the tie-out: what was issued has our customer, our currency and our total, to the cent.
     """
     CREATE TABLE tieout.issued_invoices (
         reference text PRIMARY KEY,

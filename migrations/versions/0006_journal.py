@@ -1,4 +1,4 @@
-"""Journal: entries on a hash chain, balanced at commit, refused for a locked period, never changed, whatever the route."""
+"""Journal: entries on a hash chain, balanced at commit, refused for a locked period, never changed."""
 
 from alembic import op
 

@@ -52,3 +52,12 @@ def state_of(stack: Stack, **query: str) -> dict[str, Any]:
 def requests_of(stack: Stack) -> list[dict[str, Any]]:
     requests: list[dict[str, Any]] = httpx.get(f"{stack.endpoints.stripe_url}/_requests").raise_for_status().json()["requests"]
     return requests
+
+
+def a_platform(stack: Stack, retries: int = 0) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        stack.endpoints.stripe_key,
+        base_addresses={"api": stack.endpoints.stripe_url},
+        max_network_retries=retries,
+        http_client=stripe.RequestsClient(timeout=5),
+    )

@@ -11,6 +11,7 @@ import pytest
 import stripe
 
 from devstack.up import Stack
+from tests.devstack.builders import a_platform
 
 
 @pytest.fixture(scope="session")
@@ -35,11 +36,3 @@ def platform(stack: Stack) -> stripe.StripeClient:
     """The genuine client on the double, without its own retries, so that each answer is seen."""
     return a_platform(stack)
 
-
-def a_platform(stack: Stack, retries: int = 0) -> stripe.StripeClient:
-    return stripe.StripeClient(
-        stack.endpoints.stripe_key,
-        base_addresses={"api": stack.endpoints.stripe_url},
-        max_network_retries=retries,
-        http_client=stripe.HTTPXClient(timeout=5, allow_sync_methods=True),
-    )

@@ -9,8 +9,16 @@ import pytest
 import stripe
 
 from devstack.up import Stack
-from tests.devstack.builders import a_customer, a_draft, a_key, an_open_invoice, break_next, requests_of, state_of
-from tests.devstack.conftest import a_platform
+from tests.devstack.builders import (
+    a_customer,
+    a_draft,
+    a_key,
+    a_platform,
+    an_open_invoice,
+    break_next,
+    requests_of,
+    state_of,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -88,7 +96,7 @@ def test_after_a_time_out_the_invoice_is_there_and_the_key_finds_it(stack: Stack
         stack.endpoints.stripe_key,
         base_addresses={"api": stack.endpoints.stripe_url},
         max_network_retries=0,
-        http_client=stripe.HTTPXClient(timeout=0.5, allow_sync_methods=True),
+        http_client=stripe.RequestsClient(timeout=0.5),
     )
     customer, key = a_customer(hasty).id, a_key()
     break_next(stack, "timeout_after_commit", path="/v1/invoices")

@@ -1,0 +1,78 @@
+"""Sealing: identities, counts and fingerprints."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from billing.sealing import UnusableQuantity, seal
+from models.columns import COLUMNS
+from models.usage_policy import SourcePolicy
+from tests.usage_builders import OCTOBER, START, event, sealed
+
+EVENTS = SourcePolicy(grain="event")
+
+
+def test_an_event_delivered_twice_is_kept_once() -> None:
+    one = event(5, "2.5")
+    found = sealed([one, one])
+    assert found.rows.num_rows == 1
+    assert (found.counts.read, found.counts.kept, found.counts.duplicates, found.counts.conflicting) == (2, 1, 1, 0)
+
+
+def test_one_call_bears_several_meters_under_one_id() -> None:
+    found = sealed([event(5, id="call-1"), event(5, id="call-1", meter="stt.minutes")])
+    assert found.counts.duplicates == 0
+    assert found.rows.num_rows == 2
+
+
+def test_conflicting_payloads_keep_the_first_received_and_are_counted() -> None:
+    late = event(5, "9", id="x", received_at=START + timedelta(hours=9))
+    first = event(5, "4", id="x", received_at=START + timedelta(hours=6))
+    found = sealed([late, first])
+    assert found.rows["quantity"].to_pylist() == [Decimal("4.000000000000")]
+    assert found.counts.conflicting == 1
+
+
+def test_an_event_at_the_end_of_the_window_belongs_to_the_next() -> None:
+    found = sealed([event(31 * 24), event(31 * 24 - 0.001, id="last")])
+    assert found.rows["id"].to_pylist() == ["last"]
+    assert found.counts.outside_period == 1
+
+
+def test_an_id_sealed_in_an_earlier_month_is_not_counted_again() -> None:
+    earlier = pa.table({"id": ["call.minutes-5"], "meter": ["call.minutes"]})
+    found = seal([pa.RecordBatch.from_pylist([event(5), event(6)], schema=COLUMNS)], OCTOBER, EVENTS, [earlier])
+    assert found.counts.seen_before == 1
+    assert found.rows["id"].to_pylist() == ["call.minutes-6"]
+
+
+def test_aliases_and_units_are_applied_once_at_the_seal() -> None:
+    policy = SourcePolicy.model_validate(
+        {
+            "grain": "event",
+            "aliases": {"ACME-EU": "acme"},
+            "units": {"call.minutes": {"from": "second", "divide": "60"}},
+        }
+    )
+    found = sealed([event(5, "90", account="ACME-EU")], policy)
+    assert found.rows["customer"].to_pylist() == ["acme"]
+    assert found.rows["quantity"].to_pylist() == [Decimal("1.500000000000")]  # 90 s / 60
+
+
+def test_a_missing_quantity_refuses_the_whole_source() -> None:
+    with pytest.raises(UnusableQuantity, match="1 rows"):
+        sealed([event(5), event(6) | {"quantity": None}])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.permutations([event(hour, str(hour + 1)) for hour in range(8)] + [event(3, "4")]))
+def test_the_order_of_arrival_changes_no_fingerprint(rows: list[dict[str, object]]) -> None:
+    assert sealed(rows).fingerprint == sealed(sorted(rows, key=lambda row: str(row["id"]))).fingerprint
+
+
+def test_any_changed_quantity_changes_the_fingerprint() -> None:
+    assert sealed([event(5, "1")]).fingerprint != sealed([event(5, "1.000000000001")]).fingerprint
