@@ -5,7 +5,6 @@ import io
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from temporalio import activity
 
@@ -22,7 +21,7 @@ from activities.messages import (
     SourceState,
 )
 from activities.ports import UsageSource
-from billing import sealing, terms
+from billing import sealing, slices, terms
 from models.close import Stage, State
 from models.period import Period, month_period
 from models.refusal import Refusal
@@ -130,8 +129,7 @@ class Collect:
             for name in sorted(self.outside.sources):
                 snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
                 if snapshot is not None:
-                    table = pq.read_table(self.outside.store.path(snapshot.rows), columns=["customer"])
-                    unknown |= set(pc.unique(table["customer"]).to_pylist()) - known
+                    unknown |= slices.customers_in(self.outside.store.path(snapshot.rows)) - known
         everyone = sorted(known | unknown)
         size = self.outside.shard_size
         shards = tuple(tuple(everyone[start : start + size]) for start in range(0, len(everyone), size))

@@ -37,9 +37,10 @@ class InvoiceDeeds:
         """
         outside, close = self.outside, task.close
         statement = outside.evidence.statement(task.statement)
-        invoice = outside.invoices.reserve(invoicing.invoice_for(statement, close.revision), outside.clock.now())
+        invoice = invoicing.invoice_for(statement, close.revision)
         stripe_id = outside.platform.draft(self._customer(close.customer, close.month), invoice)
         self._tie(stripe_id, invoice)
+        outside.invoices.reserve(invoice, outside.clock.now())  # from here on this invoice, or none
         return DraftRef(
             reference=invoice.reference,
             stripe_id=stripe_id,
@@ -53,7 +54,7 @@ class InvoiceDeeds:
         outside, close = self.outside, task.close
         found = outside.invoices.invoice(task.draft.reference)
         if found is None:
-            raise InvoiceDoesNotTie("the draft was never reserved", reference=task.draft.reference)
+            raise InvoiceDoesNotTie("the draft was never tied", reference=task.draft.reference)
         invoice, issued = found
         if issued is None:
             held = outside.platform.finalize(task.draft.stripe_id, invoice)

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from models.approval import Decision, Person, Verdict
 from models.authority import Authority
-from models.books import Conflict as Conflict
 from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
@@ -288,6 +287,10 @@ class JournalBook(Protocol):
 
     def lock(self, month: str, by: str, reason: str, at: datetime) -> None:
         """Lock an accounting period: nothing is posted to it any more, whatever the route."""
+        ...
+
+    def head(self) -> str:
+        """Return the hash at the end of the journal's chain."""
         ...
 
     def open_month(self, month: str) -> str:

@@ -36,10 +36,8 @@ class Recognize:
             "",
             schedule=schedule.fingerprint(),
         )
-        now = [row.amount for row in schedule.rows if row.period <= close.month]
-        later = [row.amount for row in schedule.rows if row.period > close.month]
         return ScheduleRef(
             fingerprint=schedule.fingerprint(),
-            earned_minor=to_minor(total(now), statement.currency),
-            later_minor=to_minor(total(later), statement.currency),
+            earned_minor=to_minor(schedule.earned, statement.currency),
+            later_minor=to_minor(total(row.amount for row in schedule.later), statement.currency),
         )

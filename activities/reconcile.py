@@ -1,21 +1,18 @@
 """reconcile: compare a customer's slices, apply the authority and people's answers, keep the usage lines."""
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from temporalio import activity
 
 from activities.collect import keep_table
 from activities.deeds import Outside
 from activities.messages import CompareSources, CustomerRef, ReconciliationRef
-from billing import terms, usage_table
+from billing import slices, terms, usage_table
 from billing.rating import cuts
 from billing.reconciliation.cells import Slice
 from billing.reconciliation.reconcile import Reconciled, reconcile
 from models.close import Stage, State
 from models.reconciliation import Reconciliation
 from models.refusal import Refusal
-from models.snapshot import Artifact
+from models.snapshot import Snapshot
 
 
 class SnapshotChanged(Refusal):
@@ -88,31 +85,11 @@ class Reconcile:
         )
 
     def _slices(self, close: CustomerRef, snapshots: tuple[str, ...]) -> list[Slice]:
-        """Read the customer's rows, its removed duplicates, and what stands under unknown accounts."""
-        known = set(self.outside.terms.population(close.month))
-        slices = []
+        found: list[Snapshot] = []
         for name in sorted(self.outside.sources):
             snapshot = self.outside.evidence.snapshot(name, close.month, close.revision)
             if snapshot is None or snapshot.rows.content_fingerprint not in snapshots:
                 raise SnapshotChanged("the sealed snapshot is not the one taken", source=name, month=close.month)
-            slices.append(
-                Slice(
-                    source=name,
-                    policy=self.outside.policy.sources[name],
-                    rows=self._read(snapshot.rows, close.customer),
-                    duplicates=self._read(snapshot.duplicates, close.customer),
-                    strangers=self._strangers(snapshot.rows, known),
-                )
-            )
-        return slices
-
-    def _read(self, artifact: Artifact | None, customer: str) -> pa.Table:
-        if artifact is None:
-            raise SnapshotChanged("the snapshot names no duplicates", customer=customer)
-        return pq.read_table(self.outside.store.path(artifact), filters=[("customer", "=", customer)])
-
-    def _strangers(self, artifact: Artifact, known: set[str]) -> pa.Table:
-        path = self.outside.store.path(artifact)
-        names = pc.unique(pq.read_table(path, columns=["customer"])["customer"]).to_pylist()
-        unknown = sorted(set(names) - known)
-        return pq.read_table(path, filters=[("customer", "in", unknown or ["\0"])])
+            found.append(snapshot)
+        known = self.outside.terms.population(close.month)
+        return slices.slices_of(close.customer, found, self.outside.policy, known, self.outside.store.path)

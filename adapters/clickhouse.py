@@ -60,7 +60,8 @@ class ClickHouseUsage:
         """
         mapping = self._mapping
         bounds = {"low": window.starts_at, "high": window.ends_at}
-        where = f"WHERE {mapping.timestamp} >= {{low:DateTime64(6,'UTC')}} AND {mapping.timestamp} < {{high:DateTime64(6,'UTC')}}"
+        at = mapping.timestamp
+        where = f"WHERE {at} >= {{low:DateTime64(6,'UTC')}} AND {at} < {{high:DateTime64(6,'UTC')}}"
         with self._client() as client:
             counted = client.query(f"SELECT count() FROM {mapping.table} {where}", parameters=bounds).result_rows[0][0]
             streamed = 0
@@ -80,7 +81,8 @@ class ClickHouseUsage:
             f" toDateTime64({mapping.received_at}, 6, 'UTC') AS received_at,"
             f" toJSONString(mapSort({mapping.dimensions})) AS dims"
             f" FROM {mapping.table} {where}"
-            " SETTINGS output_format_json_escape_forward_slashes = 0, output_format_arrow_low_cardinality_as_dictionary = 0"
+            " SETTINGS output_format_json_escape_forward_slashes = 0,"
+            " output_format_arrow_low_cardinality_as_dictionary = 0"
         )
 
     def _client(self) -> Any:

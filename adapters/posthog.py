@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from adapters.files import read_value
 from models.columns import COLUMNS, QUANTITY
 from models.period import Period
 from models.refusal import Refusal
@@ -153,3 +154,8 @@ def _as_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
         [columns[field.name].cast(QUANTITY if field.name == "quantity" else field.type) for field in COLUMNS],
         schema=COLUMNS,
     )
+
+
+def read_mapping(path: Path) -> PostHogMapping:
+    """Return the mapping of a YAML file; raises MalformedFile naming file, line and key."""
+    return read_value(path, PostHogMapping)

@@ -42,7 +42,7 @@ class Command:
 
 
 def bare_environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
-    """Return a small environment for a child: nothing of ours leaks in (no AWS_*, PG* or proxy variables), `extra` wins."""
+    """Return a small environment for a child; `extra` wins. None of our AWS_*, PG* or proxy variables gets in."""
     return {"PATH": os.defpath, "HOME": str(home), "LANG": "C.UTF-8", "TMPDIR": tempfile.gettempdir(), **extra}
 
 
@@ -112,6 +112,7 @@ class Child:
         self._tell("kill")
         self._ended()
         _gone(descendants, 0)
+        _gone(descendants, 5)
 
     def _tell(self, line: str) -> None:
         assert self._guard.stdin is not None
@@ -159,10 +160,21 @@ def _order(command: Command) -> dict[str, object]:
 
 def _gone(processes: list[psutil.Process], within_seconds: float) -> None:
     """Wait for processes that end when their parent does (PostgreSQL's backends); kill what stays."""
-    _, alive = psutil.wait_procs(processes, timeout=within_seconds)
+    deadline = time.monotonic() + within_seconds
+    while alive := [process for process in processes if _lives(process)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(PROBE_EVERY_SECONDS)  # they are not our children, so there is nothing to wait on
     for process in alive:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(alive, timeout=5)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Return whether a process still does anything. A zombie does not; without an init nobody buries it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False

@@ -12,8 +12,8 @@ from typing import Any
 import chdb
 import pyarrow as pa
 
-# The engine hands out each block as a self-contained encoding. Laid end to end these are valid in formats without a global
-# head or foot only; ArrowStream is built from record batches; every other format is made in one piece.
+# The engine hands out each block as a self-contained encoding. Laid end to end these are valid in formats without a
+# global head or foot only; ArrowStream is built from record batches; every other format is made in one piece.
 STREAMED = frozenset({"native", "tabseparated", "tsv", "csv", "rowbinary", "jsoneachrow"})
 STREAMABLE = re.compile(r"\s*\(*\s*(SELECT|WITH|FROM)\b", re.IGNORECASE)  # the engine streams nothing else
 FORMAT_AT_THE_END = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)

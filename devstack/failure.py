@@ -10,7 +10,10 @@ TAIL_LINES = 20
 
 
 class ServiceFailed(RuntimeError):
-    """A component of the stack did not start, or ended while it was needed. Remedy: the tail of its log is in the message."""
+    """A component of the stack did not start, or ended while it was needed.
+
+    Remedy: the tail of its log is in the message.
+    """
 
     def __init__(self, service: str, reason: str, log: Path | None = None, log_from: int = 0) -> None:
         self.service = service
@@ -40,7 +43,10 @@ class StackAlreadyRunning(RuntimeError):
 
 
 def tail_of(log: Path, log_from: int = 0) -> str:
-    """Return the last lines of a log, at most 20 lines and 8 KiB, none from before byte `log_from`. An absent log is empty."""
+    """Return the last lines of a log, at most 20 lines and 8 KiB, none from before byte `log_from`.
+
+    An absent log is empty.
+    """
     if not log.exists():
         return ""
     with log.open("rb") as file:

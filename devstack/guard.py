@@ -1,8 +1,9 @@
 """Stand between the stack and one child, so that no child outlives its parent, however the parent died.
 
-Run as a script of its own, with nothing but the standard library. Standard input is a pipe from the parent: its first line is
-the order (JSON), later lines are `stop` or `kill`, and its end means the parent is gone, by SIGKILL too, which is answered
-like `stop`. (prctl(PR_SET_PDEATHSIG) does this on Linux only.) Standard output carries one line, the child's pid.
+Run as a script of its own, with nothing but the standard library. Standard input is a pipe from the parent: its first
+line is the order (JSON), later lines are `stop` or `kill`, and its end means the parent is gone, by SIGKILL too, which
+is answered like `stop`. (prctl(PR_SET_PDEATHSIG) does this on Linux only.) Standard output carries one line, the
+child's pid.
 """
 
 from __future__ import annotations

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import http.client
-from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-
+from devstack import buckets
 from devstack.children import Command, bare_environment
 from devstack.services import Service, program
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-EVIDENCE_BUCKET = "tieout-evidence"
-SOURCES_BUCKET = "tieout-sources"
 GRPC_ABOVE = 10_000  # SeaweedFS opens gRPC at each port + 10000
 
 
@@ -60,6 +52,7 @@ class Objects(Service):
                 "-admin.ui=false",
                 "-master.telemetry=false",
                 "-master.volumeSizeLimitMB=1024",
+                "-volume.preStopSeconds=0",
             ),
             cwd=folder,
             environment=bare_environment(
@@ -70,7 +63,9 @@ class Objects(Service):
                     "GOMEMLIMIT": "512MiB",
                 },
             ),
-            grace_seconds=20,
+            # S3 itself closes at once; the filer may then wait ten seconds for its own subscribers. What was answered
+            # is on disk by then and survives a kill (tested), so those seconds are not worth waiting for.
+            grace_seconds=4,
         )
 
     def answers(self) -> bool:
@@ -86,22 +81,6 @@ class Objects(Service):
 
     def furnish(self) -> None:
         """Create the two buckets where they are missing."""
-        client = s3_client(self.url, self.access_key, self.secret_key)
-        present = {bucket.get("Name") for bucket in client.list_buckets()["Buckets"]}
-        if EVIDENCE_BUCKET not in present:
-            client.create_bucket(Bucket=EVIDENCE_BUCKET, ObjectLockEnabledForBucket=True)
-        if SOURCES_BUCKET not in present:
-            client.create_bucket(Bucket=SOURCES_BUCKET)
+        client = buckets.s3_client(self.url, self.access_key, self.secret_key)
+        buckets.furnish(client)
         client.close()
-
-
-def s3_client(url: str, access_key: str, secret_key: str) -> S3Client:
-    """Return a boto3 client for an S3 server. Signature v4 with the bucket in the path: presigned URLs need both."""
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret_key,
-        region_name="us-east-1",
-        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import socket
 import threading
 
 # Below 32768, where Linux starts to hand out ports to outgoing connections: such a connection could take the port of a
 # service that is being restarted. Below 22768 also because SeaweedFS opens gRPC at each port + 10000.
 FIRST, LAST = 15_000, 22_700
+APART = 1_201
 
 _handed_out: set[int] = set()
 _lock = threading.Lock()
@@ -46,7 +47,9 @@ def choose(wanted: int | None, also: int = 0) -> int:
         NoFreePort: none is left in the range.
     """
     with _lock:
-        start = secrets.choice(range(FIRST, LAST))
+        # Processes that start stacks at the same moment (test workers have neighbouring ids) look in different places,
+        # for between asking whether a port is free and listening on it another could take it.
+        start = FIRST + (os.getpid() * APART) % (LAST - FIRST)
         candidates: list[int] = [*range(start, LAST), *range(FIRST, start)]
         for port in candidates if wanted is None else [wanted, *candidates]:
             pair = {port, port + also}

@@ -32,9 +32,10 @@ class Places:
 def places(state: State, *, for_another_account: bool) -> Places:
     """Return where binaries and cluster lie, the same in every run on this state folder.
 
-    Root runs PostgreSQL as another account. A clone or a Python below a folder closed to others (0700, as home directories
-    and /root are) is out of its reach, and opening those folders up is not ours to do. Then the cluster, and a copy of the
-    binaries (41 MB), are kept in a fresh folder below the system's temporary one, remembered in the state folder.
+    Root runs PostgreSQL as another account. A clone or a Python below a folder closed to others (0700, as home
+    directories and /root are) is out of its reach, and opening those folders up is not ours to do. Then the cluster,
+    and a copy of the binaries (41 MB), are kept in a fresh folder below the system's temporary one, remembered in the
+    state folder.
     """
     installed = installed_package()
     beside = state.folder(SERVICE, 0o755)
@@ -64,7 +65,7 @@ def open_to_others(folder: Path) -> bool:
 
 
 def _elsewhere(state: State) -> Path:
-    """Return our folder below the temporary one; a fresh one when the old was swept away, since its cluster is gone with it."""
+    """Return our folder below the temporary one; a fresh one when the old was swept away, and its cluster with it."""
     known = state.recall(SERVICE).get("elsewhere")
     if isinstance(known, str):
         folder = Path(known)

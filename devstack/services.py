@@ -6,7 +6,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -74,7 +74,10 @@ class Service(ABC):
             child.stop()
 
     def kill(self) -> None:
-        """End it by SIGKILL, as a power cut would, and return when it is gone; `start` brings it back on the same port and data."""
+        """End it by SIGKILL, as a power cut would, and return when it is gone.
+
+        `start` brings it back on the same port and data.
+        """
         with self._lock:
             child, self._child = self._child, None
         if child is not None:
@@ -102,7 +105,7 @@ class Service(ABC):
         return
 
     def _port(self, name: str = "port", also: int = 0) -> int:
-        """Return the port called `name`: the one of the last run while that is free, else a new one; fixed for this run."""
+        """Return the port called `name`: that of the last run while it is free, else a new one; fixed for this run."""
         if name not in self._ports:
             known = self._state.recall(self.name).get(name)
             self._ports[name] = ports.choose(known if isinstance(known, int) else None, also)
@@ -126,8 +129,10 @@ def start_together(services: Sequence[Service]) -> None:
     with ThreadPoolExecutor(max_workers=max(1, len(services)), thread_name_prefix="start") as pool:
         starts = [pool.submit(service.start) for service in services]
         try:
+            wait(starts, return_when=FIRST_EXCEPTION)
             for start in starts:
-                start.result()
+                if start.done():
+                    start.result()
         except BaseException:
             # Closing stops those under way, so that the pool can end; what is about to start finds itself closed.
             stop_together(services)

@@ -49,7 +49,7 @@ class State:
         write_private(self.root / "remembered" / f"{service}.json", {**self.recall(service), **facts})
 
     def secret(self, service: str, name: str, prefix: str = "") -> str:
-        """Return the secret called `name`, made on first use: 48 hex digits after `prefix`, the same in every later run."""
+        """Return the secret called `name`: 48 hex digits after `prefix`, made on first use and kept for later runs."""
         known = self.recall(service).get(name)
         if isinstance(known, str):
             return known
@@ -87,7 +87,10 @@ class State:
 
 
 def running_environment(state_dir: Path) -> dict[str, str] | None:
-    """Return the settings of the stack that runs on `state_dir`, or None when none does (a file left by a killed one is not believed)."""
+    """Return the settings of the stack that runs on `state_dir`, or None when none does.
+
+    The file that a killed stack left behind is not believed.
+    """
     path, lock_path = state_dir / ENVIRONMENT, state_dir / "lock"
     if not path.exists() or not lock_path.exists():
         return None

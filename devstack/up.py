@@ -12,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from devstack.buckets import EVIDENCE_BUCKET, SOURCES_BUCKET
 from devstack.clickhouse import ClickHouse
 from devstack.endpoints import REPLACED_BY, Endpoints, endpoints_of, real_settings
 from devstack.failure import NotOurs, ServiceFailed
-from devstack.objects import EVIDENCE_BUCKET, SOURCES_BUCKET, Objects
+from devstack.objects import Objects
 from devstack.postgres import Postgres
 from devstack.services import Service, start_together, stop_together
 from devstack.state import ENVIRONMENT, State, write_private
@@ -174,7 +175,7 @@ def main() -> int:
                 if name.endswith(("_URL", "_ADDRESS")):
                     print(f"{name:24} {value}")
             print(
-                f"up in {time.monotonic() - began:.1f} s; settings in {stack.state.root / ENVIRONMENT}; Ctrl-C stops it",
+                f"up in {time.monotonic() - began:.1f} s; settings in {stack.state.root / ENVIRONMENT}; Ctrl-C ends it",
                 flush=True,
             )
             while not asked.wait(1):

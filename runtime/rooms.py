@@ -12,4 +12,6 @@ def refuse_strangers() -> None:
     for room in ROOMS:
         found = importlib.import_module(room).__file__
         if found is None or ROOT not in Path(found).resolve().parents:
-            raise RuntimeError(f"the package {room!r} is a stranger's: {found}; start from {ROOT} with ./tieout or make")
+            raise RuntimeError(
+                f"the package {room!r} is a stranger's: {found}; start from {ROOT} with ./tieout or make"
+            )

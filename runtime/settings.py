@@ -18,8 +18,16 @@ class Settings(BaseSettings):
     environment: str = "production"  # embedded | production; demo people exist in the embedded one only
     entity: str = "Lumen Voice, Inc."  # whose books these are
     entity_zone: str = "America/New_York"  # the Schedule's and the entity's zone
-    database_url: SecretStr  # owner's URL; each role's is derived from it unless given below
-    database_password: SecretStr | None = None  # of the application roles
+    database_url: SecretStr | None = None  # the owner's, for migrations; a role's is derived from it where not given
+    database_worker_url: SecretStr | None = None
+    database_console_url: SecretStr | None = None
+    database_auditor_url: SecretStr | None = None
+    policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
+    posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
+    posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
+    sheets_prefix: str = "sheets/"
+    token: SecretStr | None = None  # whose decisions the CLI writes
+    automatic_approval: bool = False  # off: a person approves every statement
     temporal_address: str = "127.0.0.1:7233"
     temporal_namespace: str = "default"
     temporal_ui_url: str = "http://127.0.0.1:8233"
@@ -50,9 +58,9 @@ class Settings(BaseSettings):
 def load() -> Settings:
     """Return the settings of the environment; where it names no database, those of the running embedded stack.
 
-    Raises pydantic's ValidationError where neither gives what is needed.
+    Raises pydantic's ValidationError where a setting is malformed; what is missing is refused where it is needed.
     """
-    if "TIEOUT_DATABASE_URL" not in os.environ:
+    if not any(name.startswith("TIEOUT_DATABASE_") for name in os.environ):
         running = Path(os.environ.get("TIEOUT_STATE", STATE_FOLDER)) / "environment.json"
         if running.is_file():
             for name, text in json.loads(running.read_text()).items():

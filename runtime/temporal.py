@@ -111,3 +111,11 @@ class Histories:
         """Return a run's history as JSON; the latest run for an empty run id."""
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id or None)
         return (await handle.fetch_history()).to_json()
+
+
+class NoHistories:
+    """The `Histories` port where no history is asked for: outside a worker."""
+
+    async def history(self, workflow_id: str, run_id: str) -> str:
+        """Refuse: only a worker archives histories."""
+        raise LookupError(f"no histories here: {workflow_id} {run_id}")

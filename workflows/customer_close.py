@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from temporalio import workflow
+from temporalio.common import SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.approve import Approve
@@ -398,7 +399,7 @@ class CustomerClose:
 
     def show(self, stage: Stage, state: State, detail: str) -> None:
         """Set stage and state for the UI: search attributes where they changed, current details always."""
-        changed = []
+        changed: list[SearchAttributeUpdate[Any]] = []
         if stage is not self.stage or not self.shown:
             changed.append(search.CLOSE_STAGE.value_set(stage.value))
         if state is not self.state or not self.shown:

@@ -25,8 +25,9 @@ class Charge:
 def charge_of(params: Mapping[str, Any]) -> Charge:
     """Return the charge of an invoice item or line.
 
-    Either `amount`, or `unit_amount_decimal` (or `price_data` with a unit amount) times `quantity` or `quantity_decimal`,
-    rounded half away from zero. An `amount` with a quantity beside it is refused: whether Stripe multiplies is not documented.
+    Either `amount`, or `unit_amount_decimal` (or `price_data` with a unit amount) times `quantity` or
+    `quantity_decimal`, rounded half away from zero. An `amount` with a quantity beside it is refused: whether Stripe
+    multiplies is not documented.
 
     Raises:
         StripeError: none or both ways are used, a quantity is negative, or the amount has over twelve digits.

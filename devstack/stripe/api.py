@@ -51,7 +51,10 @@ class Api:
         self._key = key
 
     def serve(self, call: Call) -> Served:
-        """Return the answer to a call. It is committed, with its idempotency key and its line in the log, before this returns."""
+        """Return the answer to a call.
+
+        It is committed, with its idempotency key and its line in the log, before this returns.
+        """
         fault: Fault | None = None
         replayed = False
         with self.shop.store.transaction():
@@ -126,7 +129,8 @@ class Api:
 
     def _note(self, call: Call, answer: Answer, replayed: bool, fault: Fault | None) -> None:
         self.shop.store.sql.execute(
-            "INSERT INTO requests (at, method, path, status, idempotency_key, replayed, fault) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO requests (at, method, path, status, idempotency_key, replayed, fault)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 time.time(),
                 call.method,

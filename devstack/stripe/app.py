@@ -1,7 +1,7 @@
-"""The Stripe double as a process: `python -m devstack.stripe.app`, with DOUBLE_PORT, DOUBLE_KEY, DOUBLE_WEBHOOK_SECRET, DOUBLE_FILE.
+"""The Stripe double as a process: `python -m devstack.stripe.app`, set up by four DOUBLE_ variables.
 
-Nothing usable exists to test invoicing against without an account, so this stands in, held to the SDK's own parameter types.
-What cannot be known of Stripe is refused rather than guessed.
+Nothing usable exists to test invoicing against without an account, so this stands in, held to the SDK's own parameter
+types. What cannot be known of Stripe is refused rather than guessed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The switches and windows of the double, for tests: `/_faults`, `/_rate_limit`, `/_idempotency`, `/_state`, `/_requests`.
+"""The double's switches and windows for tests: `/_faults`, `/_rate_limit`, `/_idempotency`, `/_state`, `/_requests`.
 
 They ask for no key: the double listens on the loopback interface and holds nothing real.
 """
@@ -77,7 +77,7 @@ class Control:
         return JSONResponse(counts)
 
     async def requests(self, request: Request) -> Response:
-        """List the API calls since the last DELETE, oldest first; `?path=/v1/invoices` keeps those on paths that begin so."""
+        """List the API calls since the last DELETE, oldest first; `?path=/v1/invoices` keeps paths that begin so."""
         if request.method == "DELETE":
             self._store.sql.execute("DELETE FROM requests")
         rows = self._store.sql.execute(

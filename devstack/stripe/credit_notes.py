@@ -27,8 +27,8 @@ LINE_DONE = {
 def create(shop: Shop, params: Json) -> Json:
     """Return a credit note on an open invoice (it lowers what is due) or a paid one.
 
-    On a paid one, `credit_amount` (to the customer's balance) and `out_of_band_amount` must make up the total; refunds of
-    card payments do not exist here.
+    On a paid one, `credit_amount` (to the customer's balance) and `out_of_band_amount` must make up the total; refunds
+    of card payments do not exist here.
     """
     invoice = shop.need("invoice", params["invoice"], "invoice", 400)
     if invoice["status"] not in ("open", "paid"):

@@ -9,7 +9,7 @@ from typing import Any
 from devstack.stripe.errors import invalid
 from devstack.stripe.listing import newest
 from devstack.stripe.shop import Shop, merged_metadata, new_id
-from devstack.stripe.store import Json
+from devstack.stripe.store import EMAIL, Json
 
 PREFIX_LETTERS = string.ascii_uppercase + string.digits
 PLAIN = ("address", "description", "email", "name", "phone", "preferred_locales", "tax_exempt")
@@ -68,8 +68,8 @@ def retrieve(shop: Shop, _params: Json, customer: str) -> Json:
 
 
 def listed(shop: Shop, params: Json) -> Json:
-    """Return a page of customers, newest first."""
-    return newest(shop.store, "customer", params, "/v1/customers")
+    """Return a page of customers, newest first; of one e-mail address exactly as written, if asked."""
+    return newest(shop.store, "customer", params, "/v1/customers", equal={EMAIL: params.get("email")})
 
 
 def _set(shop: Shop, customer: Json, params: Json) -> None:

@@ -6,7 +6,10 @@ from typing import Any
 
 
 class StripeError(Exception):
-    """An answer other than 200. `saved` tells whether an idempotency key remembers it: what failed validation is not."""
+    """An answer other than 200.
+
+    `saved` tells whether an idempotency key remembers it: what failed validation is not.
+    """
 
     def __init__(
         self,

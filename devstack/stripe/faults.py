@@ -26,7 +26,7 @@ Kind = Literal[
 
 
 class Fault(BaseModel):
-    """The next `times` calls by `method` on a path like `path` (`*` matches anything), after the first `skip` of them."""
+    """What happens to the next `times` calls by `method` on a path like `path`, after the first `skip` of them."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,7 +66,7 @@ class Faults:
         return self._take([fault for fault in self._waiting if not _of_webhooks(fault) and fault.matches(method, path)])
 
     def take_webhook(self, event_type: str) -> Fault | None:
-        """Return the fault of an event's delivery, if one is due, and count it; its `path` is matched with the event's type."""
+        """Return the fault of an event's delivery, if one is due, and count it; its `path` means the event's type."""
         return self._take([fault for fault in self._waiting if _of_webhooks(fault) and fault.matches("*", event_type)])
 
     def _take(self, matching: list[Fault]) -> Fault | None:

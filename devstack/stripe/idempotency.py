@@ -37,8 +37,8 @@ def saved(store: Store, key: str, method: str, path: str, params: Mapping[str, A
     if row["request"] != _digest(method, path, params):
         raise StripeError(
             400,
-            "Keys for idempotent requests can only be used with the same parameters and endpoint they were first used with. "
-            f"Try using a key other than '{key}' if you meant to execute a different request.",
+            "Keys for idempotent requests can only be used with the same parameters and endpoint they were first used "
+            f"with. Try using a key other than '{key}' if you meant to execute a different request.",
             kind="idempotency_error",
             saved=False,
         )

@@ -25,7 +25,7 @@ LINES_SHOWN = 10
 
 
 def create(shop: Shop, params: Json) -> Json:
-    """Return a new draft, with the customer's pending items on it when `pending_invoice_items_behavior` is `include`."""
+    """Return a new draft; with `pending_invoice_items_behavior=include` the customer's pending items are on it."""
     if "customer" not in params:
         raise invalid("Missing required param: customer.", "customer", "parameter_missing")
     customer = shop.need("customer", params["customer"], "customer", 400)
@@ -126,7 +126,7 @@ def update(shop: Shop, params: Json, invoice: str) -> Json:
 
 
 def delete(shop: Shop, _params: Json, invoice: str) -> Json:
-    """Delete a draft for good, with the items on it (whether Stripe would make them pending again is not documented)."""
+    """Delete a draft and the items on it. Whether Stripe would make those pending again is not documented."""
     found = shop.need(KIND, invoice)
     if found["status"] != "draft":
         raise not_editable("You can only delete draft invoices")
@@ -143,7 +143,10 @@ def retrieve(shop: Shop, _params: Json, invoice: str) -> Json:
 
 
 def listed(shop: Shop, params: Json) -> Json:
-    """Return a page of invoices, newest first, filtered by customer, status and created. Reads what was just written."""
+    """Return a page of invoices, newest first, filtered by customer, status and created.
+
+    Reads what was just written.
+    """
     equal = {"customer": params.get("customer"), "status": params.get("status")}
     return newest(shop.store, KIND, params, "/v1/invoices", lambda one: shown(shop, one), equal)
 
@@ -161,7 +164,10 @@ def finalize(shop: Shop, params: Json, invoice: str) -> Json:
 
 
 def send(shop: Shop, _params: Json, invoice: str) -> Json:
-    """Return the invoice, sent; a draft is finalized first. As in Stripe's test mode no mail leaves, only `invoice.sent`."""
+    """Return the invoice, sent; a draft is finalized first.
+
+    As in Stripe's test mode no mail leaves, only `invoice.sent`.
+    """
     found = shop.need(KIND, invoice)
     if found["collection_method"] != "send_invoice":
         raise StripeError(400, "You can only send an invoice by hand when its collection_method is send_invoice")

@@ -85,7 +85,8 @@ def attach(shop: Shop, item: Json, invoice: Json) -> None:
         StripeError: the invoice has its 250 items.
     """
     row = shop.store.sql.execute(
-        "SELECT count(*) AS items, max(position) AS last FROM objects WHERE parent = ? AND kind = ?", (invoice["id"], KIND)
+        "SELECT count(*) AS items, max(position) AS last FROM objects WHERE parent = ? AND kind = ?",
+        (invoice["id"], KIND),
     ).fetchone()
     if row["items"] >= MOST_ITEMS:
         raise StripeError(400, f"You can have at most {MOST_ITEMS} invoice items on an invoice.", param="invoice")

@@ -42,7 +42,7 @@ def newest(
     view: Callable[[Json], Json] = lambda thing: thing,
     equal: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Json:
-    """Return a page of the objects of a kind, newest first, filtered by `created` and by the store's columns in `equal`.
+    """Return a page of a kind's objects, newest first, filtered by `created` and by the store's columns in `equal`.
 
     A column whose value is None does not filter.
 

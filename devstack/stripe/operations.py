@@ -56,7 +56,7 @@ INVOICE = invoices.SETTABLE
 
 OPERATIONS = (
     Operation("POST", "/v1/customers", customers.create, "CustomerCreateParams", customers.SETTABLE),
-    Operation("GET", "/v1/customers", customers.listed, "CustomerListParams", LIST),
+    Operation("GET", "/v1/customers", customers.listed, "CustomerListParams", LIST | {"email"}),
     Operation("GET", "/v1/customers/{customer}", customers.retrieve, "CustomerRetrieveParams"),
     Operation("POST", "/v1/customers/{customer}", customers.update, "CustomerUpdateParams", customers.SETTABLE),
     Operation("POST", "/v1/invoiceitems", items.create, "InvoiceItemCreateParams", ITEM),

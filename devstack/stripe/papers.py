@@ -59,5 +59,5 @@ def invoice_text(shop: Shop, invoice: Json) -> list[str]:
 
 
 def money(amount_minor: int, currency: str) -> str:
-    """Return an amount for reading: whole minor units with the currency, as the double cannot know every currency's digits."""
+    """Return an amount for reading, in minor units: the double does not know every currency's digits."""
     return f"{amount_minor} {currency.upper()} minor units"

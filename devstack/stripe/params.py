@@ -1,7 +1,8 @@
 """Strict validators made from stripe-python's own parameter types, so the double always agrees with the pinned SDK.
 
-The SDK's TypedDicts are meant for people: an enum is `Literal['a', 'b'] | str`, and unknown keys pass. Here the `| str` is
-taken off, unknown keys are refused, and numbers are read from form strings. No float passes: `Decimal` and `int` only.
+The SDK's TypedDicts are meant for people: an enum is `Literal['a', 'b'] | str`, and unknown keys pass. Here the `|
+str` is taken off, unknown keys are refused, and numbers are read from form strings. No float passes: `Decimal` and
+`int` only.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _strict_dict(typed: Any) -> Any:
 
 
 def _hints(typed: Any) -> dict[str, Any]:
-    """Return the resolved annotations of a parameter type, without the request options (api_key, …) that stay at home."""
+    """Return a parameter type's resolved annotations, without the request options (api_key, …) that stay at home."""
     options = RequestOptions.__annotations__ if RequestOptions in getattr(typed, "__orig_bases__", ()) else ()
     own = {name: hint for name, hint in typed.__annotations__.items() if name not in options}
     holder = type("Holder", (), {"__annotations__": own, "__module__": typed.__module__})
@@ -120,8 +121,9 @@ def _adapter(name: str) -> TypeAdapter[dict[str, Any]]:
 def checker(name: str, done: Collection[str]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """Return the check for the parameters called `name` in `stripe.params`, of which the double does those in `done`.
 
-    The check returns the typed values, and refuses as Stripe does: unknown, missing or malformed parameters (400, not saved
-    under an idempotency key). Parameters that Stripe knows and the double does not do are refused too, never ignored.
+    The check returns the typed values, and refuses as Stripe does: unknown, missing or malformed parameters (400, not
+    saved under an idempotency key). Parameters that Stripe knows and the double does not do are refused too, never
+    ignored.
     """
     known = _hints(getattr(stripe.params, name)).keys()
     assert set(done) <= set(known), f"{name} has no {set(done) - set(known)}"

@@ -8,7 +8,10 @@ LINES_A_PAGE = 58
 
 
 def document(lines: Sequence[str]) -> bytes:
-    """Return a PDF 1.4 with the lines top to bottom; the same lines give the same bytes. Characters outside Latin-1 become `?`."""
+    """Return a PDF 1.4 with the lines top to bottom; the same lines give the same bytes.
+
+    Characters outside Latin-1 become `?`.
+    """
     pages = [lines[first : first + LINES_A_PAGE] for first in range(0, len(lines), LINES_A_PAGE)] or [()]
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
     objects = [

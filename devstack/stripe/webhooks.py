@@ -82,7 +82,7 @@ def signature(payload: bytes, secret: str, at: int) -> str:
 
 
 class Deliveries:
-    """Send owed events in order, each until its endpoint answers 2xx; waits of 1, 2, 4 … seconds up to an hour between."""
+    """Send owed events in order, each until its endpoint answers 2xx, after 1, 2, 4 … seconds, at most an hour."""
 
     def __init__(self, shop: Shop, faults: Faults) -> None:
         self._shop = shop

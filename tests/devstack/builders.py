@@ -12,21 +12,21 @@ from devstack.up import Stack
 
 
 def a_customer(platform: stripe.StripeClient, **more: Any) -> stripe.Customer:
-    return platform.v1.customers.create({"name": "Acme", "email": "billing@acme.test", **more})
+    params: Any = {"name": "Acme", "email": "billing@acme.test", **more}
+    return platform.v1.customers.create(params)
 
 
 def a_draft(platform: stripe.StripeClient, customer: str | None = None, **more: Any) -> stripe.Invoice:
-    return platform.v1.invoices.create(
-        {
-            "customer": customer or a_customer(platform).id,
-            "currency": "usd",
-            "auto_advance": False,
-            "collection_method": "send_invoice",
-            "days_until_due": 30,
-            "pending_invoice_items_behavior": "exclude",
-            **more,
-        }
-    )
+    params: Any = {
+        "customer": customer or a_customer(platform).id,
+        "currency": "usd",
+        "auto_advance": False,
+        "collection_method": "send_invoice",
+        "days_until_due": 30,
+        "pending_invoice_items_behavior": "exclude",
+        **more,
+    }
+    return platform.v1.invoices.create(params)
 
 
 def an_open_invoice(platform: stripe.StripeClient, amount: int = 1_000, customer: str | None = None) -> stripe.Invoice:
@@ -50,7 +50,9 @@ def state_of(stack: Stack, **query: str) -> dict[str, Any]:
 
 
 def requests_of(stack: Stack) -> list[dict[str, Any]]:
-    requests: list[dict[str, Any]] = httpx.get(f"{stack.endpoints.stripe_url}/_requests").raise_for_status().json()["requests"]
+    requests: list[dict[str, Any]] = (
+        httpx.get(f"{stack.endpoints.stripe_url}/_requests").raise_for_status().json()["requests"]
+    )
     return requests
 
 

@@ -27,7 +27,10 @@ def client(stack: Stack) -> Iterator[Any]:
 
 @pytest.fixture
 def usage(client: Any) -> Iterator[str]:
-    client.command("CREATE TABLE usage (id UInt64, quantity Decimal(38, 9), at DateTime64(6, 'UTC')) ENGINE = MergeTree ORDER BY id")
+    client.command(
+        "CREATE TABLE usage (id UInt64, quantity Decimal(38, 9), at DateTime64(6, 'UTC'))"
+        " ENGINE = MergeTree ORDER BY id"
+    )
     yield "usage"
     client.command("DROP TABLE usage")
 
@@ -67,11 +70,10 @@ def test_a_million_rows_go_in_compressed_or_not(stack: Stack, usage: str, compre
 
 def test_an_error_in_mid_stream_is_seen_by_who_reads_to_the_end(client: Any) -> None:
     failing = "SELECT throwIf(number = 900000, 'broken half-way') FROM numbers(1000000) SETTINGS max_block_size = 50000"
-    seen = 0
-    with pytest.raises(StreamFailureError, match="broken half-way"), client.query_row_block_stream(failing) as stream:
-        for block in stream:
-            seen += len(block)
-    assert 0 < seen < MILLION
+    seen: list[int] = []
+    with client.query_row_block_stream(failing) as stream, pytest.raises(StreamFailureError, match="broken half-way"):
+        seen.extend(len(block) for block in stream)
+    assert 0 < sum(seen) < MILLION
 
 
 def test_an_error_before_the_first_row_has_its_code(client: Any) -> None:
@@ -95,7 +97,9 @@ def test_bound_values_too_long_for_a_url_go_in_a_form(client: Any) -> None:
 
 
 def test_an_empty_result_still_has_its_columns(client: Any, usage: str) -> None:
-    assert client.query(f"SELECT id, quantity FROM {usage} WHERE id > {{n:UInt64}}", parameters={"n": 5}).column_names == (
+    assert client.query(
+        f"SELECT id, quantity FROM {usage} WHERE id > {{n:UInt64}}", parameters={"n": 5}
+    ).column_names == (
         "id",
         "quantity",
     )

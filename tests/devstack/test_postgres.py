@@ -21,7 +21,7 @@ pytestmark = pytest.mark.stack
 def test_its_user_owns_the_database_and_the_clock_is_utc(stack: Stack) -> None:
     with psycopg.connect(stack.endpoints.database_url) as connection:
         row = connection.execute(
-            "SELECT current_user, pg_get_userbyid(datdba), current_setting('timezone'), current_setting('server_encoding')"
+            "SELECT current_user, pg_get_userbyid(datdba), current_setting('timezone'), pg_encoding_to_char(encoding)"
             " FROM pg_database WHERE datname = 'tieout'"
         ).fetchone()
     assert row == ("tieout", "tieout", "UTC", "UTF8")
@@ -38,7 +38,8 @@ def test_numbers_keep_every_digit_and_ranges_may_not_overlap(stack: Stack) -> No
     with psycopg.connect(stack.endpoints.database_url) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
         connection.execute(
-            "CREATE TEMPORARY TABLE rates (card text, price numeric, held tstzrange, EXCLUDE USING gist (card WITH =, held WITH &&))"
+            "CREATE TEMPORARY TABLE rates (card text, price numeric, held tstzrange,"
+            " EXCLUDE USING gist (card WITH =, held WITH &&))"
         )
         connection.execute("INSERT INTO rates VALUES ('list', %s, '[2026-01-01,2026-02-01)')", (price,))
         assert connection.execute("SELECT price FROM rates").fetchone() == (price,)

@@ -32,7 +32,12 @@ def test_from_draft_to_paid_each_step_is_what_stripe_shows(platform: stripe.Stri
         draft.id,
         {
             "lines": [
-                {"amount": 2_500, "description": "minutes", "period": {"start": 1, "end": 2}, "metadata": {"line": "l1"}},
+                {
+                    "amount": 2_500,
+                    "description": "minutes",
+                    "period": {"start": 1, "end": 2},
+                    "metadata": {"line": "l1"},
+                },
                 {"amount": -500, "description": "credit"},
                 # 0.58 cents x 333 = 193.14 cents
                 {
@@ -81,7 +86,9 @@ def test_pending_items_come_newest_first_and_only_when_asked_for(platform: strip
     assert a_draft(platform, customer).total == 0
     included = a_draft(platform, customer, pending_invoice_items_behavior="include")
     assert [line.amount for line in included.lines.data] == [2, 1]
-    added = platform.v1.invoice_items.create({"customer": customer, "invoice": included.id, "amount": 3, "currency": "usd"})
+    added = platform.v1.invoice_items.create(
+        {"customer": customer, "invoice": included.id, "amount": 3, "currency": "usd"}
+    )
     assert added.invoice == included.id
     assert [line.amount for line in platform.v1.invoices.retrieve(included.id).lines.data] == [2, 1, 3]
 
@@ -99,10 +106,19 @@ def test_a_unit_price_times_a_quantity_is_rounded_once(
     platform: stripe.StripeClient, unit: Decimal, quantity: int, amount: int
 ) -> None:
     customer = a_customer(platform).id
+    plain: Any = format(unit, "f")  # str(Decimal), which the SDK would send, gives 1E-12
     item = platform.v1.invoice_items.create(
-        {"customer": customer, "currency": "usd", "unit_amount_decimal": unit, "quantity": quantity}
+        {"customer": customer, "currency": "usd", "unit_amount_decimal": plain, "quantity": quantity}
     )
     assert (item.amount, item.pricing and item.pricing.unit_amount_decimal) == (amount, unit)
+
+
+def test_a_decimal_sent_with_an_exponent_is_refused_since_nobody_knows_what_stripe_makes_of_it(
+    platform: stripe.StripeClient,
+) -> None:
+    params: Any = {"customer": a_customer(platform).id, "currency": "usd", "unit_amount_decimal": Decimal("0.0000001")}
+    with pytest.raises(stripe.InvalidRequestError, match="Invalid decimal: 1E-7"):
+        platform.v1.invoice_items.create(params)
 
 
 def test_a_total_below_zero_becomes_credit_that_the_next_invoice_uses_up(platform: stripe.StripeClient) -> None:
@@ -130,7 +146,7 @@ def test_what_was_sent_is_not_edited(platform: stripe.StripeClient) -> None:
         with pytest.raises(stripe.InvalidRequestError) as refused:
             call()
         assert refused.value.code == "invoice_not_editable"
-    assert platform.v1.invoices.update(invoice.id, {"metadata": {"seen": "yes"}}).metadata == {"seen": "yes"}
+    assert platform.v1.invoices.update(invoice.id, {"metadata": {"seen": "yes"}}).metadata["seen"] == "yes"  # type: ignore[index]
 
 
 def test_status_goes_forward_only(platform: stripe.StripeClient) -> None:
@@ -160,10 +176,20 @@ def test_invoices_are_listed_newest_first_by_customer_status_and_time(platform: 
     everything = platform.v1.invoices.list({"customer": customer, "limit": 2}).auto_paging_iter()
     assert [one.id for one in everything] == [opened.id, *reversed(drafts)]
     assert [one.id for one in platform.v1.invoices.list({"customer": customer, "status": "open"}).data] == [opened.id]
-    since = {"customer": customer, "created": {"gte": opened.created + 1}}
+    since: Any = {"customer": customer, "created": {"gte": opened.created + 1}}
     assert platform.v1.invoices.list(since).data == []
     back = platform.v1.invoices.list({"customer": customer, "ending_before": drafts[2], "limit": 2})
     assert ([one.id for one in back.data], back.has_more) == ([drafts[4], drafts[3]], True)
+
+
+def test_customers_are_found_by_their_address_as_written(platform: stripe.StripeClient) -> None:
+    address = f"{time.time_ns()}@acme.test"
+    ours = a_customer(platform, email=address)
+    a_customer(platform, email=f"not-{address}")
+    assert [one.id for one in platform.v1.customers.list({"email": address}).data] == [ours.id]
+    moved = platform.v1.customers.update(ours.id, {"email": f"new-{address}"})
+    assert platform.v1.customers.list({"email": address}).data == []
+    assert [one.id for one in platform.v1.customers.list({"email": f"new-{address}"}).data] == [moved.id]
 
 
 def test_lines_can_be_changed_and_taken_off_a_draft(platform: stripe.StripeClient) -> None:

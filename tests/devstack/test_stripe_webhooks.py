@@ -20,7 +20,10 @@ pytestmark = pytest.mark.stack
 
 @dataclass
 class Inbox:
-    """An endpoint that keeps what it receives. It answers 500 to the next `refusals` deliveries, and keeps none of them."""
+    """An endpoint that keeps what it receives.
+
+    It answers 500 to the next `refusals` deliveries, and keeps none of them.
+    """
 
     url: str = ""
     refusals: int = 0
@@ -28,7 +31,8 @@ class Inbox:
 
     def next_event(self, secret: str) -> stripe.Event:
         payload, signature = self.mail.get(timeout=20)
-        return stripe.Webhook.construct_event(payload, signature, secret)
+        event: stripe.Event = stripe.Webhook.construct_event(payload, signature, secret)
+        return event
 
 
 @pytest.fixture
@@ -53,7 +57,9 @@ def inbox(stack: Stack, platform: stripe.StripeClient) -> Iterator[Inbox]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         inbox.url = f"http://127.0.0.1:{server.server_port}/hook"
-        endpoint = platform.v1.webhook_endpoints.create({"url": inbox.url, "enabled_events": ["invoice.created", "invoice.finalized"]})
+        endpoint = platform.v1.webhook_endpoints.create(
+            {"url": inbox.url, "enabled_events": ["invoice.created", "invoice.finalized"]}
+        )
         assert endpoint.secret == stack.endpoints.stripe_webhook_secret
         yield inbox
         platform.v1.webhook_endpoints.delete(endpoint.id)
@@ -61,7 +67,9 @@ def inbox(stack: Stack, platform: stripe.StripeClient) -> Iterator[Inbox]:
         server.shutdown()
 
 
-def test_an_event_arrives_signed_and_only_those_asked_for(stack: Stack, platform: stripe.StripeClient, inbox: Inbox) -> None:
+def test_an_event_arrives_signed_and_only_those_asked_for(
+    stack: Stack, platform: stripe.StripeClient, inbox: Inbox
+) -> None:
     invoice = an_open_invoice(platform)
     secret = stack.endpoints.stripe_webhook_secret
     created, finalized = inbox.next_event(secret), inbox.next_event(secret)

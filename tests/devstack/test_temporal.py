@@ -47,7 +47,9 @@ async def test_a_close_is_found_by_its_search_attributes(stack: Stack) -> None:
         WaitsForAWord.run, id="found", task_queue="nobody", search_attributes=attributes
     )
     async with asyncio.timeout(20):  # the server's visibility store follows its history
-        while not [one async for one in client.list_workflows("CustomerId='acme' AND NeedsAttention=true AND InvoiceCents>4")]:
+        while not [
+            one async for one in client.list_workflows("CustomerId='acme' AND NeedsAttention=true AND InvoiceCents>4")
+        ]:
             await asyncio.sleep(0.05)
     await started.terminate()
 
@@ -72,7 +74,7 @@ async def test_a_workflow_open_at_a_kill_goes_on_after_the_restart(stack: Stack)
     async with Worker(
         client, task_queue="survivors", workflows=[WaitsForAWord], workflow_runner=UnsandboxedWorkflowRunner()
     ):
-        handle = client.get_workflow_handle_for(WaitsForAWord.run, "survivor")
+        handle = client.get_workflow_handle("survivor", result_type=str)
         await handle.signal(WaitsForAWord.say, "still here")
         assert await asyncio.wait_for(handle.result(), 30) == "still here"
 

@@ -1,0 +1,200 @@
+"""Books: the read side for pages, terminal and auditors. Each answer is read in one snapshot; nothing here writes."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+
+from adapters.postgres.closes import standing_of
+from adapters.postgres.sessions import Database
+from models.close import Standing
+from models.invoice import Invoice, IssuedInvoice
+from models.journal import Account, Rule
+from models.reconciliation import Reconciliation
+from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, RollForward
+from models.statement import Statement
+from models.tables.closes import CustomerCloseRow
+
+_CLOSES = """
+    SELECT c.period, c.revision, c.opened_at, r.root, l.locked_at,
+        ARRAY(SELECT DISTINCT s.started_by FROM close_starts s
+              WHERE s.period = c.period AND s.revision = c.revision ORDER BY 1) AS starters,
+        ARRAY(SELECT u.state || ' ' || count(*) FROM customer_closes u
+              WHERE u.period = c.period AND u.revision = c.revision GROUP BY u.state ORDER BY 1) AS states,
+        ARRAY(SELECT i.currency || ' ' || sum(i.total) FROM issued_invoices o JOIN invoices i USING (reference)
+              WHERE i.period = c.period AND i.revision = c.revision GROUP BY i.currency ORDER BY 1) AS invoiced
+    FROM closes c
+    LEFT JOIN close_roots r USING (period, revision)
+    LEFT JOIN period_locks l USING (period)
+    WHERE (CAST(:month AS text) IS NULL OR c.period = :month)
+    ORDER BY c.period DESC, c.revision DESC
+"""
+_STANDINGS = """
+    SELECT period, revision, customer, stage, state, detail, refs, began_at, moved_at FROM customer_closes
+    WHERE period = :month AND revision = :revision AND (CAST(:customer AS text) IS NULL OR customer = :customer)
+    ORDER BY customer
+"""
+_OPEN_FINDINGS = """
+    WITH in_use AS (
+        SELECT DISTINCT ON (customer) customer, fingerprint FROM reconciliation_uses
+        WHERE period = :month AND revision = :revision ORDER BY customer, position DESC
+    )
+    SELECT f.finding, f.reconciliation, r.body
+    FROM in_use u
+    JOIN findings f ON f.reconciliation = u.fingerprint AND f.severity = 'holds'
+    JOIN reconciliations r ON r.fingerprint = u.fingerprint
+    WHERE NOT EXISTS (
+        SELECT FROM verdicts v WHERE v.taken AND v.kind = 'resolve' AND v.subject = f.finding
+            AND v.period = :month AND v.revision = :revision AND v.customer = f.customer
+    ) AND (CAST(:customer AS text) IS NULL OR f.customer = :customer)
+    ORDER BY f.customer, f.line
+"""
+_INVOICES = """
+    SELECT i.revision, i.body AS asked, o.body AS issued
+    FROM invoices i LEFT JOIN issued_invoices o USING (reference)
+    WHERE (CAST(:reference AS text) IS NULL OR i.reference = :reference)
+        AND (CAST(:month AS text) IS NULL OR i.period = :month)
+        AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
+    ORDER BY i.period DESC, i.customer, i.currency, i.revision
+"""
+_TRIAL_BALANCE = """
+    SELECT p.account, p.currency,
+        coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0) AS debit,
+        coalesce(-sum(p.amount) FILTER (WHERE p.amount < 0), 0) AS credit, sum(p.amount) AS balance
+    FROM journal_postings p JOIN journal_entries e ON e.key = p.entry
+    WHERE (CAST(:first AS text) IS NULL OR e.period >= :first)
+        AND (CAST(:through AS text) IS NULL OR e.period <= :through)
+        AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
+    GROUP BY p.account, p.currency ORDER BY p.currency, p.account
+"""
+_LINES = """
+    SELECT e.position, e.key, e.rule, e.customer, e.contract, e.period, e.posted_on, e.currency, p.account, p.amount,
+        p.obligation, p."grant", p.meter, p.model, p.rated_line, p.service_from, p.service_until, e.statement,
+        e.invoice, e.accrued, e.preparer, e.recorded_at, e.hash
+    FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
+    WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
+        AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+        AND (CAST(:account AS text) IS NULL OR p.account = :account)
+        AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
+    ORDER BY e.position, p.line
+"""
+_ROLL_FORWARD = """
+    SELECT e.customer, e.contract, p."grant", e.currency,
+        coalesce(-sum(p.amount) FILTER (WHERE e.period < :month), 0) AS opening,
+        coalesce(-sum(p.amount) FILTER (WHERE e.period = :month AND e.rule = 'A1'), 0) AS billed,
+        coalesce(sum(p.amount) FILTER (WHERE e.period = :month AND e.rule IN ('A3', 'A3-deferred', 'C6')), 0) AS drawn,
+        coalesce(sum(p.amount) FILTER (WHERE e.period = :month AND e.rule = 'A5'), 0) AS expired,
+        coalesce(-sum(p.amount) FILTER (WHERE e.period = :month AND e.rule = 'J1'), 0) AS trued_up,
+        -sum(p.amount) AS closing
+    FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
+    WHERE p."grant" IS NOT NULL AND p.account IN ('2110', '1120') AND e.period <= :month
+        AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+    GROUP BY e.customer, e.contract, p."grant", e.currency
+    ORDER BY e.customer, e.contract, p."grant", e.currency
+"""
+
+
+class Books:
+    """What is known, as one role may see it. A customer's pages name the customer; row security shows no other."""
+
+    def __init__(self, database: Database, customer: str | None = None) -> None:
+        self.database = database
+        self.customer = customer
+
+    def closes(self, month: str | None = None) -> tuple[CloseSummary, ...]:
+        """Return the closes (of a month), newest first."""
+        return tuple(
+            CloseSummary(
+                month=row.period,
+                revision=row.revision,
+                opened_at=row.opened_at,
+                starters=tuple(row.starters),
+                states={state: int(count) for state, count in map(str.split, row.states)},
+                invoiced={currency: Decimal(total) for currency, total in map(str.split, row.invoiced)},
+                locked_at=row.locked_at,
+                root=row.root,
+            )
+            for row in self._rows(_CLOSES, month=month)
+        )
+
+    def standings(self, month: str, revision: int = 1, customer: str | None = None) -> tuple[Standing, ...]:
+        """Return where each customer's close stands, by customer."""
+        rows = self._rows(_STANDINGS, month=month, revision=revision, customer=customer)
+        return tuple(standing_of(CustomerCloseRow(**row._mapping)) for row in rows)
+
+    def exceptions(self, month: str, revision: int = 1, customer: str | None = None) -> tuple[OpenFinding, ...]:
+        """Return the findings that hold customers and have no answer the workflow has taken, by customer."""
+        rows = self._rows(_OPEN_FINDINGS, month=month, revision=revision, customer=customer)
+        bodies = {row.reconciliation: row.body for row in rows}
+        known = {
+            (reconciliation, finding.id): finding
+            for reconciliation, body in bodies.items()
+            for finding in Reconciliation.from_text(body).findings
+        }
+        return tuple(
+            OpenFinding(
+                revision=revision, reconciliation=row.reconciliation, finding=known[row.reconciliation, row.finding]
+            )
+            for row in rows
+        )
+
+    def invoices(self, month: str | None = None, customer: str | None = None) -> tuple[InvoiceView, ...]:
+        """Return invoices as asked for and as issued, newest month first."""
+        return self._invoices(reference=None, month=month, customer=customer)
+
+    def invoice(self, reference: str) -> InvoiceView | None:
+        """Return an invoice by our reference, or None."""
+        found = self._invoices(reference=reference, month=None, customer=None)
+        return found[0] if found else None
+
+    def statement(self, fingerprint: str) -> Statement | None:
+        """Return a statement by its fingerprint, or None."""
+        rows = self._rows("SELECT body FROM statements WHERE fingerprint = :fingerprint", fingerprint=fingerprint)
+        return Statement.from_text(rows[0].body) if rows else None
+
+    def trial_balance(
+        self, through: str | None = None, first: str | None = None, known_at: datetime | None = None
+    ) -> tuple[Balance, ...]:
+        """Return each account's balance by currency over the periods from first to through, as recorded by then."""
+        rows = self._rows(_TRIAL_BALANCE, first=first, through=through, known_at=known_at)
+        return tuple(Balance(account=Account(row.account), **_without(row, "account")) for row in rows)
+
+    def journal(
+        self,
+        month: str | None = None,
+        customer: str | None = None,
+        account: Account | None = None,
+        known_at: datetime | None = None,
+    ) -> tuple[JournalLine, ...]:
+        """Return postings with their entries' facts, in posting order."""
+        rows = self._rows(
+            _LINES, month=month, customer=customer, account=account.value if account else None, known_at=known_at
+        )
+        return tuple(
+            JournalLine(account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule"))
+            for row in rows
+        )
+
+    def roll_forward(self, month: str, customer: str | None = None) -> tuple[RollForward, ...]:
+        """Return each grant's liability over a month, from the journal's postings."""
+        rows = self._rows(_ROLL_FORWARD, month=month, customer=customer)
+        return tuple(RollForward(month=month, **row._mapping) for row in rows)
+
+    def _invoices(self, **named: str | None) -> tuple[InvoiceView, ...]:
+        return tuple(
+            InvoiceView(
+                revision=row.revision,
+                invoice=Invoice.from_text(row.asked),
+                issued=IssuedInvoice.from_text(row.issued) if row.issued else None,
+            )
+            for row in self._rows(_INVOICES, **named)
+        )
+
+    def _rows(self, sql: str, **named: Any) -> list[Any]:
+        with self.database.reading(self.customer) as session:
+            return list(session.connection().execute(text(sql), named).all())
+
+
+def _without(row: Any, *names: str) -> dict[str, Any]:
+    return {name: value for name, value in row._mapping.items() if name not in names}

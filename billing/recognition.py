@@ -1,0 +1,132 @@
+"""Recognition: what a statement earns now and later, for which obligation and why (the rules of docs/accounting.md).
+
+A contract's statements are read from the first to the one asked for; each leaves where its grants and its fees billed
+ahead stand. So a schedule depends on nothing but the statements (and the clauses that name bundles), and anyone who
+has them arrives at the same cents.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from billing import grants
+from billing.earning import Earning
+from billing.grants import Grant, StatementsMissing
+from billing.net_lines import NetLine, NoRule, net_lines
+from billing.ratable import Ratable
+from billing.rating.exact import exactly
+from models.contract import Contract
+from models.money import ZERO
+from models.period import first_day, next_month
+from models.revenue import RevenueSchedule
+from models.statement import LineKind, Statement
+
+_BILLED_AHEAD = frozenset({LineKind.FEE, LineKind.COMMITMENT, LineKind.CREDIT_PURCHASE, LineKind.TAX})
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Where a contract stands after a statement: its grants, what bundled ones cost, amounts billed ahead.
+
+    Each amount billed ahead comes with what of it is earned so far.
+    """
+
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    bundled: Mapping[str, Decimal] = field(default_factory=dict)
+    ahead: tuple[tuple[Ratable, Decimal], ...] = ()
+
+
+def schedule_for(
+    statement: Statement, prior: Sequence[Statement] = (), contracts: Sequence[Contract] = ()
+) -> RevenueSchedule:
+    """Return the revenue schedule of a statement: rows of its month, rows of later months, the invoice, the grants.
+
+    `prior` are the contract's earlier statements, oldest first: fees billed ahead are earned from them, and grants
+    stand where they left them. `contracts` are the contract's versions; they say which credits were bought together.
+
+    Raises:
+        NoRule, StatementsMissing, CostUnknown: nothing is recognized by default.
+    """
+    for contract in contracts:
+        refuse_unsupported(contract)
+    bundles = {
+        credit.id: credit.bundled_with for contract in contracts for credit in contract.credits if credit.bundled_with
+    }
+    _refuse_disorder(statement, prior)
+    standing = _Standing()
+    with exactly():
+        for earlier in prior:
+            standing, _ = _read(earlier, standing, bundles)
+        return _read(statement, standing, bundles)[1]
+
+
+def refuse_unsupported(contract: Contract) -> None:
+    """Refuse a clause that asks for recognition which needs more than statements.
+
+    Raises:
+        NoRule: expected breakage (it needs a recorded estimate), or a billing period that is no calendar month
+            (it needs amounts by day of use).
+    """
+    for commitment in contract.commitments:
+        if commitment.breakage == "expected":
+            raise NoRule(
+                "breakage `expected` needs a recorded estimate and its evidence (rules A6, C3)",
+                contract=contract.version,
+                commitment=commitment.id,
+            )
+    if contract.invoice.anchor not in (None, 1):
+        raise NoRule(
+            "a billing period that is no calendar month needs amounts by day of use",
+            contract=contract.version,
+            anchor=contract.invoice.anchor,
+        )
+
+
+def _refuse_disorder(statement: Statement, prior: Sequence[Statement]) -> None:
+    before = ""
+    for earlier in prior:
+        same = (earlier.contract, earlier.currency) == (statement.contract, statement.currency)
+        if not same or not before <= earlier.period < statement.period:
+            raise StatementsMissing(
+                "earlier statements are of the same contract and currency, of earlier months, oldest first",
+                contract=earlier.contract,
+                period=earlier.period,
+                currency=earlier.currency,
+            )
+        before = earlier.period
+
+
+def _read(statement: Statement, before: _Standing, bundles: Mapping[str, str]) -> tuple[_Standing, RevenueSchedule]:
+    """Return what a statement earns, and where the contract stands after it."""
+    lines = net_lines(statement, grants.free_grants(statement, bundles))
+    for one in lines:
+        _refuse_later_service(one, statement.period)
+    bundled = {**before.bundled, **grants.bundled_costs(statement, bundles, _purchases(lines))}
+    earning = Earning(statement, before.grants)
+    earning.bill_purchases(lines, bundles, bundled)
+    earning.bill_tax(lines)
+    earning.use_grants(lines, grants.free_grants(statement, bundles), bundled)
+    earning.earn_arrears(lines)
+    ahead = earning.earn_fees(lines, before.ahead)
+    after = _Standing(grants=earning.grants, bundled=bundled, ahead=ahead)
+    return after, earning.schedule(before.ahead, ahead)
+
+
+def _purchases(lines: Sequence[NetLine]) -> dict[str, Decimal]:
+    """Return what is paid in a statement for each credit bought, net of discounts."""
+    bought: dict[str, Decimal] = {}
+    for one in lines:
+        if one.line.kind is LineKind.CREDIT_PURCHASE and one.line.grant is not None:
+            bought[one.line.grant] = bought.get(one.line.grant, ZERO) + one.billed
+    return bought
+
+
+def _refuse_later_service(one: NetLine, month: str) -> None:
+    line = one.line
+    if line.kind not in _BILLED_AHEAD and line.service_until > first_day(next_month(month)):
+        raise NoRule(
+            "usage of a later month is in this one's statement",
+            line=line.id,
+            service=f"{line.service_from}..{line.service_until}",
+            period=month,
+        )

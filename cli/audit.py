@@ -1,0 +1,55 @@
+"""tieout audit: re-perform a closed month from its evidence."""
+
+from typing import Annotated
+
+import typer
+
+from cli.output import AsJson, Exit, Month, leave, print_json, print_table, say
+from runtime import settings, wiring
+from runtime.audit import Audit, Verified
+from runtime.engine import engine_id
+from rich.progress import Progress
+
+app = typer.Typer(no_args_is_help=True, help="Verify a month from its evidence.")
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `verify` a subcommand."""
+
+
+@app.command()
+def verify(
+    month: Month,
+    root: Annotated[str | None, typer.Option(help="The root you hold from outside the evidence.")] = None,
+    revision: Annotated[int, typer.Option(help="The close's revision.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute every stage of every customer from sealed inputs and compare fingerprints. Exit code 1 on a difference.
+
+    Reads the object store only: no database, no usage source.
+    """
+    audit = Audit(wiring.store_of(settings.load()), engine_id())
+    manifest = audit.manifest(month, revision, root)
+    found: list[Verified] = []
+    with Progress(transient=True, disable=as_json) as progress:
+        task = progress.add_task(f"re-performing {month}", total=len(manifest.packs) + 1)
+        for verified in audit.verify(manifest, root):
+            found.append(verified)
+            progress.advance(task)
+    wrong = [(one.subject, check) for one in found for check in one.checks if not check.agrees]
+    if as_json:
+        print_json({"month": month, "root": manifest.fingerprint(), "agrees": not wrong, "verified": found})
+    else:
+        print_table(
+            f"Re-performance of {month}",
+            ("subject", "checks", "result"),
+            [(one.subject, str(len(one.checks)), "agrees" if one.agrees else "DIFFERS") for one in found],
+            right=("checks",),
+        )
+        for subject, check in wrong:
+            say(f"{subject}: {check.name} differs: evidence {check.evidence[:64]}, recomputed {check.recomputed[:64]}")
+        say(f"root {manifest.fingerprint()}")
+        say("The evidence agrees." if not wrong else f"{len(wrong)} checks differ.")
+    if wrong:
+        leave(Exit.CHECK_FAILED)

@@ -1,0 +1,74 @@
+"""tieout doctor: does everything outside answer, with the rights we expect?"""
+
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from adapters.postgres.journals import PostgresJournal
+from cli.door import wait_for
+from cli.output import AsJson, Exit, leave, print_json, print_table
+from models.value import instant_text
+from runtime import rooms, schedule, settings, temporal, wiring
+from runtime.engine import engine_id
+from runtime.settings import Settings
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check rooms, database, journal chain, object store, sources, Temporal and Stripe; exit code 1 when one fails."""
+    config = settings.load()
+    found = [_ask(name, check) for name, check in _checks(config)]
+    if as_json:
+        print_json([{"check": name, "ok": ok, "said": said} for name, ok, said in found])
+    else:
+        print_table("Doctor", ("check", "", "said"), [(name, "ok" if ok else "FAILS", said) for name, ok, said in found])
+    if not all(ok for _, ok, _ in found):
+        leave(Exit.CHECK_FAILED)
+
+
+def _checks(config: Settings) -> list[tuple[str, Callable[[], str]]]:
+    return [
+        ("rooms", lambda: (rooms.refuse_strangers(), engine_id())[1]),
+        *[(f"database as {role}", lambda role=role: _database(config, role)) for role in ("worker", "console", "auditor")],  # type: ignore[misc]
+        ("journal chain", lambda: _chain(config)),
+        ("object store", lambda: f"{len(wiring.store_of(config).uris('evidence/'))} objects of evidence"),
+        *[(f"source {name}", lambda name=name: _source(config, name)) for name in wiring.policy_of(config).sources],  # type: ignore[misc]
+        ("temporal", lambda: wait_for(lambda: _temporal(config))),
+        ("stripe", lambda: wiring.platform_of(config).account()),
+    ]
+
+
+def _ask(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:
+    try:
+        return name, True, check()
+    except Exception as error:  # noqa: BLE001  # the doctor reports whatever it meets
+        return name, False, f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _database(config: Settings, role: str) -> str:
+    with wiring.database(config, role).reading() as session:
+        name, superuser, bypass = (
+            session.connection()
+            .execute(text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"))
+            .one()
+        )
+    if superuser or bypass:
+        raise PermissionError(f"{name} is a superuser or bypasses row security")
+    return f"{name}, no superuser"
+
+
+def _chain(config: Settings) -> str:
+    state = PostgresJournal(wiring.database(config, "auditor")).verify_chain()
+    if not state.whole:
+        raise ValueError(f"entry {state.first_difference} differs: {state.reason}")
+    return f"{state.entries} entries, head {state.head[:12]}"
+
+
+def _source(config: Settings, name: str) -> str:
+    source = wiring.sources_of(config, wiring.policy_of(config))[name]
+    return f"complete up to {instant_text(source.watermark())}"
+
+
+async def _temporal(config: Settings) -> str:
+    client = await temporal.connect(config, "doctor")
+    found = await schedule.describe(client)
+    return f"{config.temporal_address}; " + (f"next close {found.info.next_action_times[0]}" if found else "no schedule")

@@ -1,0 +1,79 @@
+"""tieout invoice: invoices as issued, and why each amount is what it is."""
+
+from typing import Annotated
+
+import typer
+
+from cli.door import Door
+from cli.explanation import print_explanation
+from cli.output import AsJson, Month, money, print_json, print_table
+from models.refusal import Refusal
+
+app = typer.Typer(no_args_is_help=True, help="Invoices, and why each amount is what it is.")
+
+
+class NoSuchInvoice(Refusal):
+    """No invoice or line of this name."""
+
+    remedy = "List them: tieout invoice show MONTH."
+
+
+@app.command()
+def show(
+    month: Month,
+    customer: Annotated[str | None, typer.Option(help="One customer.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a month's invoices, or one customer's with its lines."""
+    views = Door().books.invoices(month, customer)
+    if as_json:
+        print_json(views)
+        return
+    print_table(
+        f"Invoices of {month}",
+        ("reference", "number", "status", "total", "due"),
+        [
+            (
+                view.invoice.reference,
+                view.issued.number if view.issued else "",
+                view.issued.status if view.issued else "not issued",
+                money(view.invoice.total, view.invoice.currency),
+                view.issued.due_on.isoformat() if view.issued else "",
+            )
+            for view in views
+        ],
+        right=("total",),
+    )
+    if customer:
+        for view in views:
+            print_table(
+                f"Lines of {view.invoice.reference}",
+                ("#", "description", "amount"),
+                [(str(x.position), x.description, money(x.amount, view.invoice.currency)) for x in view.invoice.lines],
+                right=("#", "amount"),
+            )
+
+
+@app.command()
+def explain(
+    month: Month,
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    line: Annotated[str | None, typer.Argument(help="A rated line's id; all of them when left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Explain an invoice line by line: quantity, source, rate version, clause, arithmetic, rounding."""
+    books = Door().books
+    views = books.invoices(month, customer)
+    if not views:
+        raise NoSuchInvoice("no invoice of this customer and month", customer=customer, month=month)
+    statement = books.statement(views[0].invoice.statement)
+    if statement is None:
+        raise NoSuchInvoice("the invoice's statement is not in the books", statement=views[0].invoice.statement)
+    chosen = [one for one in statement.lines if line is None or one.id == line]
+    if not chosen:
+        raise NoSuchInvoice("the statement has no such line", line=line)
+    if as_json:
+        print_json(chosen)
+    else:
+        for one in chosen:
+            print_explanation(one, statement.currency)

@@ -1,0 +1,49 @@
+"""tieout: every verb of the terminal, one place for refusals and exit codes."""
+
+import os
+import sys
+import warnings
+
+import typer
+from pydantic import ValidationError
+
+from cli import audit, close, invoice, journal, offline, rates, recognize, schedule
+from cli.doctor import doctor
+from cli.output import Exit
+from models.refusal import Refusal
+from runtime.rooms import refuse_strangers
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Close the month of a company that bills for usage. Exit codes: 0 ok, 1 a check failed, 2 usage, "
+    "3 waiting for a person or a source, 4 refused.",
+)
+app.add_typer(close.app, name="close")
+app.add_typer(invoice.app, name="invoice")
+app.add_typer(rates.app, name="rates")
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(audit.app, name="audit")
+app.add_typer(journal.app, name="journal")
+app.command()(doctor)
+
+
+def run() -> None:
+    """Run the command and leave with its exit code."""
+    refuse_strangers()
+    warnings.simplefilter("ignore")
+    code = int(Exit.OK)
+    try:
+        app(standalone_mode=True)
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else int(Exit.USAGE)
+    except Refusal as refusal:
+        print(f"refused: {refusal.code}: {refusal}", file=sys.stderr)
+        code = int(Exit.REFUSED)
+    except ValidationError as error:
+        print(f"malformed: {error}", file=sys.stderr)
+        code = int(Exit.USAGE)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)

@@ -1,0 +1,50 @@
+"""Workers of the embedded stack: one process that serves every queue, supervised like the other components."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.children import Child, Command, bare_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED: Mapping[str, str] = {
+    "TIEOUT_POLL_SECONDS": "2",  # a source that is behind is asked again soon: nobody waits a quarter of an hour here
+    "TIEOUT_RETENTION_DAYS": "1",
+    "TIEOUT_GRACEFUL_SECONDS": "5",
+}
+"""What the embedded stack sets otherwise than production."""
+
+
+class Workers:
+    """A worker process for all queues; `kill` and `start` are what chaos does to it."""
+
+    def __init__(self, state: Path, environment: Mapping[str, str]) -> None:
+        self._state = state.resolve()
+        self._environment = {**EMBEDDED, "TIEOUT_CACHE_FOLDER": str(self._state / "cache"), **environment}
+        self._child: Child | None = None
+
+    def start(self) -> None:
+        """Start the process; what it needs is waited for by itself."""
+        command = Command(
+            argv=(sys.executable, "-m", "workers.main", "--role", "all"),
+            cwd=ROOT,
+            environment=bare_environment(self._state, {"PYTHONPATH": str(ROOT), **self._environment}),
+            grace_seconds=15,
+        )
+        self._child = Child("workers", command, self._state / "logs" / "workers.log")
+
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self._child is not None and self._child.running
+
+    def kill(self) -> None:
+        """End the process by SIGKILL."""
+        if self._child is not None:
+            self._child.kill()
+
+    def stop(self) -> None:
+        """Ask the process to end, and return when it has."""
+        if self._child is not None:
+            self._child.stop()
+            self._child = None

@@ -1,0 +1,95 @@
+"""Reports: what the books show to pages, terminal and auditors; read, never written."""
+
+from models.invoice import Invoice, IssuedInvoice
+from models.journal import Account, Rule
+from models.money import Currency
+from models.period import Month
+from models.reconciliation import Finding
+from models.usage import Identifier
+from models.value import Day, Exact, Instant, Value
+
+
+class CloseSummary(Value):
+    """A close of a month: who started it, customers by state, what was invoiced by currency, its lock."""
+
+    month: Month
+    revision: int
+    opened_at: Instant
+    starters: tuple[str, ...]
+    states: dict[str, int]
+    invoiced: dict[str, Exact]
+    locked_at: Instant | None = None
+    root: str | None = None
+
+
+class OpenFinding(Value):
+    """A finding that holds a customer, of the reconciliation in use, that nobody has answered yet."""
+
+    revision: int
+    reconciliation: str
+    finding: Finding
+
+
+class InvoiceView(Value):
+    """An invoice as asked for, and as issued where it is."""
+
+    revision: int
+    invoice: Invoice
+    issued: IssuedInvoice | None = None
+
+
+class Balance(Value):
+    """An account's balance in one currency: debits less credits, so that all balances sum to zero."""
+
+    account: Account
+    currency: Currency
+    debit: Exact
+    credit: Exact
+    balance: Exact
+
+
+class JournalLine(Value):
+    """A posting with its entry's facts and its place on the chain."""
+
+    position: int
+    key: Identifier
+    rule: Rule
+    customer: Identifier
+    contract: Identifier
+    period: Month
+    posted_on: Day
+    currency: Currency
+    account: Account
+    amount: Exact
+    obligation: str | None
+    grant: str | None
+    meter: str | None
+    model: str | None
+    rated_line: str | None
+    service_from: Day | None
+    service_until: Day | None
+    statement: str
+    invoice: str | None
+    accrued: bool
+    preparer: str
+    recorded_at: Instant
+    hash: str
+
+
+class RollForward(Value):
+    """A grant's liability over a month: opening + billed - drawn - expired + trued_up = closing.
+
+    What we owe of it (2110), less what was drawn before it was billed (1120): positive is owed to the customer.
+    """
+
+    customer: Identifier
+    contract: Identifier
+    grant: Identifier
+    currency: Currency
+    month: Month
+    opening: Exact
+    billed: Exact
+    drawn: Exact
+    expired: Exact
+    trued_up: Exact
+    closing: Exact

@@ -1,0 +1,90 @@
+"""Audit: verify a month from its evidence alone: the manifest's root, each pack, each re-performed stage."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import pyarrow.parquet as pq
+
+from activities.ports import ObjectStore
+from activities.publish import folder
+from billing import slices
+from billing.reperform import Check, reperform
+from billing.sealing import fingerprint_of_rows
+from models.evidence import EvidencePack, Manifest, SealedPack
+from models.refusal import Refusal
+from models.value import Value
+
+
+class NoEvidence(Refusal):
+    """The object store has no sealed evidence of the month, or more than one without a root to choose by."""
+
+    remedy = "Name the root you hold from outside the evidence: --root HASH."
+
+
+class Verified(Value):
+    """What was verified of one customer (or of the month itself): its checks."""
+
+    subject: str
+    checks: tuple[Check, ...]
+
+    @property
+    def agrees(self) -> bool:
+        """Whether all checks agree."""
+        return all(check.agrees for check in self.checks)
+
+
+class Audit:
+    """The evidence of a month, read back and re-performed."""
+
+    def __init__(self, store: ObjectStore, engine: str) -> None:
+        self._store = store
+        self._engine = engine
+
+    def manifest(self, month: str, revision: int, root: str | None) -> Manifest:
+        """Return the month's manifest; with a root from outside, the one that has it.
+
+        Raises:
+            NoEvidence: there is none, or several and no root.
+        """
+        found = [
+            uri
+            for uri in self._store.uris(f"{folder(month, revision)}/manifest-")
+            if root is None or uri.endswith(f"manifest-{root}.json")
+        ]
+        if len(found) != 1:
+            raise NoEvidence(f"{len(found)} manifests fit", month=month, revision=revision, root=root or "not given")
+        return Manifest.from_text(self._store.get(found[0]).decode())
+
+    def verify(
+        self, manifest: Manifest, root: str | None, progress: Callable[[str], None] = lambda _: None
+    ) -> Iterator[Verified]:
+        """Yield the month's own checks, then each customer's."""
+        yield Verified(subject=manifest.month, checks=tuple(self._month(manifest, root)))
+        for sealed in manifest.packs:
+            progress(sealed.customer)
+            yield Verified(subject=sealed.customer, checks=tuple(self._customer(manifest, sealed)))
+
+    def _month(self, manifest: Manifest, root: str | None) -> Iterator[Check]:
+        if root is not None:
+            yield Check(name="root", evidence=root, recomputed=manifest.fingerprint())
+        for snapshot in manifest.snapshots:
+            yield Check(
+                name=f"snapshot {snapshot.source}",
+                evidence=snapshot.rows.content_fingerprint,
+                recomputed=fingerprint_of_rows(pq.read_table(self._store.path(snapshot.rows))),
+            )
+
+    def _customer(self, manifest: Manifest, sealed: SealedPack) -> Iterator[Check]:
+        history = hashlib.sha256(self._store.get(sealed.history)).hexdigest()
+        yield Check(name="history", evidence=sealed.history_sha256, recomputed=history)
+        if sealed.pack is None or sealed.pack_fingerprint is None:
+            return
+        pack = EvidencePack.from_text(self._store.get(sealed.pack).decode())
+        yield Check(name="pack", evidence=sealed.pack_fingerprint, recomputed=pack.fingerprint())
+        yield from reperform(
+            pack,
+            slices.slices_of(
+                pack.customer, pack.snapshots, pack.policy, manifest.known_customers, self._store.path
+            ),
+            self._engine,
+        )

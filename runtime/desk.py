@@ -1,0 +1,153 @@
+"""The desk: the one door by which people decide, for the CLI and the pages alike.
+
+A decision is first a row (who, what, about which subject, why), written after the person's token was checked;
+then a message that only names the row. The workflow verifies the row and answers.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.messages import Decide, customer_close_id
+from activities.ports import Clock, CloseBook, Desk
+from models.approval import ApprovalCode, Decision, Person, Verdict
+from models.close import DecisionKind
+from models.refusal import Refusal
+from runtime.settings import STATE_FOLDER, Settings
+from workflows.customer_close import CustomerClose
+
+ANSWER_WITHIN = timedelta(seconds=30)
+
+UPDATES = {
+    DecisionKind.APPROVE: CustomerClose.decide,
+    DecisionKind.REJECT: CustomerClose.decide,
+    DecisionKind.RESOLVE: CustomerClose.resolve_finding,
+    DecisionKind.CORRECT: CustomerClose.correct_input,
+    DecisionKind.RETRY: CustomerClose.retry_step,
+    DecisionKind.SKIP: CustomerClose.skip_customer,
+}
+
+
+class DecisionNotTaken(Refusal):
+    """The workflow did not take the decision; the code says why."""
+
+    remedy = "Nothing changed. Read the reason; the right person may decide again."
+
+
+class NobodySigned(Refusal):
+    """No person is named, or one is named outside the embedded stack."""
+
+    remedy = "Set TIEOUT_TOKEN to your own token; `--as PERSON` works with the demo people of the embedded stack only."
+
+
+def token_of(config: Settings, person: str | None) -> str:
+    """Return the token to sign with: the environment's, or a demo person's in the embedded stack.
+
+    Raises:
+        NobodySigned: neither is to be had.
+    """
+    if person is None:
+        if config.token is None:
+            raise NobodySigned("no token is set")
+        return config.token.get_secret_value()
+    if not config.embedded:
+        raise NobodySigned("--as is for the embedded stack", person=person)
+    path = Path(os.environ.get("TIEOUT_STATE", STATE_FOLDER)) / "people.json"
+    tokens: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    if person not in tokens:
+        raise NobodySigned(f"there is no demo person of this name; there are {', '.join(sorted(tokens)) or 'none'}")
+    return tokens[person]
+
+
+class DeskDoor:
+    """Writes decisions and delivers them."""
+
+    def __init__(self, desk: Desk, closes: CloseBook, client: Client, clock: Clock) -> None:
+        self._desk = desk
+        self._closes = closes
+        self._client = client
+        self._clock = clock
+
+    def person(self, token: str) -> Person:
+        """Return whose token this is; raises NotAuthenticated."""
+        return self._desk.person(token)
+
+    def write(
+        self,
+        kind: DecisionKind,
+        token: str,
+        month: str,
+        revision: int,
+        customer: str,
+        subject: str,
+        reason: str,
+        payload: Mapping[str, str],
+    ) -> Decision:
+        """Authenticate the person and write the decision row."""
+        return self._desk.write(
+            Decision(
+                id=str(uuid4()),
+                kind=kind,
+                period=month,
+                revision=revision,
+                customer=customer,
+                subject=subject,
+                person=self._desk.person(token),
+                reason=reason,
+                payload=dict(payload),
+                recorded_at=self._clock.now(),
+            )
+        )
+
+    async def deliver(self, decision: Decision) -> Verdict | None:
+        """Send a decision to its close and return the verdict; None where no worker answered in time.
+
+        Then the decision was left as a signal, which is durable: it is judged when a worker is back.
+
+        Raises:
+            DecisionNotTaken: the workflow refused it, or there is no such close.
+        """
+        handle = self._client.get_workflow_handle_for(
+            CustomerClose.run, customer_close_id(decision.period, decision.revision, decision.customer)
+        )
+        message = Decide(decision=decision.id)
+        try:
+            return await handle.execute_update(
+                UPDATES[decision.kind], message, id=decision.id, rpc_timeout=ANSWER_WITHIN
+            )
+        except WorkflowUpdateFailedError as failed:
+            cause = failed.cause
+            code = cause.type if isinstance(cause, ApplicationError) else "refused"
+            words = cause.message if isinstance(cause, ApplicationError) else str(cause)
+            raise DecisionNotTaken(words, code=code) from failed
+        except WorkflowUpdateRPCTimeoutOrCancelledError:
+            await handle.signal(CustomerClose.approve_by_signal, message)
+            return None
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise DecisionNotTaken(
+                    "there is no open close of this customer and month", code=ApprovalCode.WRONG_CLOSE.value
+                ) from error
+            raise
+
+    async def signal(self, decision: Decision) -> None:
+        """Leave a decision as a bare signal: the way of the outbox, and of an engineer in the Temporal UI."""
+        handle = self._client.get_workflow_handle_for(
+            CustomerClose.run, customer_close_id(decision.period, decision.revision, decision.customer)
+        )
+        await handle.signal(CustomerClose.approve_by_signal, Decide(decision=decision.id))
+
+    async def redeliver(self, month: str, revision: int, customer: str) -> int:
+        """Signal every decision on a customer's close that has no verdict yet; return how many."""
+        judged = {verdict.decision for verdict in self._closes.verdicts(month, revision, customer)}
+        open_ = [one for one in self._closes.decisions(month, revision, customer) if one.id not in judged]
+        for decision in open_:
+            await self.signal(decision)
+        return len(open_)

@@ -1,0 +1,126 @@
+"""Wiring: which adapter fits which port. The one place that chooses between concrete things."""
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from activities.deeds import Outside
+from activities.ports import Histories, UsageSource
+from adapters.clickhouse import ClickHouseUsage
+from adapters.files import read_policy
+from adapters.object_store import S3Store, s3_client
+from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.invoices import PostgresInvoices
+from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.sessions import Database
+from adapters.postgres.terms import PostgresTerms
+from adapters.posthog import PostHogExport, read_mapping
+from adapters.spreadsheets import Spreadsheets
+from adapters.stripe import StripeInvoices
+from billing.approval import ApprovalPolicy
+from migrations.roles import role_url
+from models.refusal import Refusal
+from models.usage_policy import UsagePolicy
+from runtime.clock import SystemClock
+from runtime.engine import engine_id
+from runtime.settings import Settings
+
+DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
+
+
+class SettingMissing(Refusal):
+    """Something outside is not named."""
+
+    remedy = "Set it in the environment, or start the embedded stack with `make up`."
+
+
+def database(config: Settings, role: str) -> Database:
+    """Return the database as one role sees it: worker, console or auditor."""
+    given = {
+        "worker": config.database_worker_url,
+        "console": config.database_console_url,
+        "auditor": config.database_auditor_url,
+    }[role]
+    if given is not None:
+        return Database(given.get_secret_value())
+    if config.database_url is None:
+        raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
+    return Database(role_url(config.database_url.get_secret_value(), role))
+
+
+def policy_of(config: Settings) -> UsagePolicy:
+    """Return what the sources declare, from the policy file."""
+    return read_policy(_file(config, config.policy_file, "policy.yaml", "TIEOUT_POLICY_FILE"))
+
+
+def store_of(config: Settings) -> S3Store:
+    """Return the evidence store."""
+    return S3Store(
+        config.evidence_bucket,
+        Path(config.cache_folder),
+        config.s3_url,
+        config.s3_access_key.get_secret_value() if config.s3_access_key else None,
+        config.s3_secret_key.get_secret_value() if config.s3_secret_key else None,
+        config.retention_days,
+    )
+
+
+def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
+    """Return the usage sources the policy declares; a new source is one adapter and one line here."""
+    s3 = s3_client(
+        config.s3_url,
+        config.s3_access_key.get_secret_value() if config.s3_access_key else None,
+        config.s3_secret_key.get_secret_value() if config.s3_secret_key else None,
+    )
+    known: dict[str, UsageSource] = {}
+    for name, declared in policy.sources.items():
+        match name:
+            case "clickhouse":
+                known[name] = ClickHouseUsage(_needed(config.clickhouse_url, "TIEOUT_CLICKHOUSE_URL"))
+            case "posthog":
+                mapping = read_mapping(_file(config, config.posthog_file, "posthog.yaml", "TIEOUT_POSTHOG_FILE"))
+                known[name] = PostHogExport(s3, config.sources_bucket, config.posthog_prefix, mapping)
+            case "sheet":
+                known[name] = Spreadsheets(s3, config.sources_bucket, config.sheets_prefix, declared.timezone)
+            case _:
+                raise SettingMissing("the policy declares a source without an adapter", source=name)
+    return known
+
+
+def outside_of(config: Settings, histories: Histories) -> Outside:
+    """Return everything deeds need, fitted to the real outside of these settings."""
+    books = database(config, "worker")
+    policy = policy_of(config)
+    return Outside(
+        terms=PostgresTerms(books),
+        evidence=PostgresEvidence(books),
+        closes=PostgresCloses(books),
+        invoices=PostgresInvoices(books),
+        journal=PostgresJournal(books),
+        store=store_of(config),
+        platform=StripeInvoices(_needed(config.stripe_key, "TIEOUT_STRIPE_KEY"), config.stripe_url),
+        sources=sources_of(config, policy),
+        policy=policy,
+        approval=ApprovalPolicy(automatic=config.automatic_approval),
+        histories=histories,
+        clock=SystemClock(),
+        engine=engine_id(),
+        shard_size=config.shard_size,
+        poll_seconds=config.poll_seconds,
+        reminder_hours=config.reminder_hours,
+    )
+
+
+def _needed(secret: SecretStr | None, name: str) -> str:
+    if secret is None:
+        raise SettingMissing("a setting is missing", setting=name)
+    return secret.get_secret_value()
+
+
+def _file(config: Settings, given: Path | None, demo: str, name: str) -> Path:
+    if given is not None:
+        return given
+    if config.embedded:
+        return DEMO_BOOK / demo
+    raise SettingMissing("a file is not named", setting=name)
