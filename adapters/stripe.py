@@ -51,6 +51,12 @@ class StripeInvoices:
         )
         self._invoices = self._stripe.v1.invoices
 
+    def account(self) -> str:
+        """Return a sentence on whether the key may list invoices; raises StripeKeyRefused."""
+        with _answers():
+            found = self._invoices.list({"limit": 1})
+        return f"the key lists invoices; {'some' if found.data else 'none'} there"
+
     def ensure_customer(self, customer: str, name: str, email: str) -> str:
         """Return Stripe's id of a customer, created when it is not there yet."""
         with _answers():

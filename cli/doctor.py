@@ -1,6 +1,7 @@
 """tieout doctor: does everything outside answer, with the rights we expect?"""
 
 from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy import text
 
@@ -26,15 +27,23 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def _checks(config: Settings) -> list[tuple[str, Callable[[], str]]]:
-    return [
-        ("rooms", lambda: (rooms.refuse_strangers(), engine_id())[1]),
-        *[(f"database as {role}", lambda role=role: _database(config, role)) for role in ("worker", "console", "auditor")],  # type: ignore[misc]
-        ("journal chain", lambda: _chain(config)),
-        ("object store", lambda: f"{len(wiring.store_of(config).uris('evidence/'))} objects of evidence"),
-        *[(f"source {name}", lambda name=name: _source(config, name)) for name in wiring.policy_of(config).sources],  # type: ignore[misc]
-        ("temporal", lambda: wait_for(lambda: _temporal(config))),
-        ("stripe", lambda: wiring.platform_of(config).account()),
-    ]
+    checks: list[tuple[str, Callable[[], str]]] = [("rooms", _rooms)]
+    checks += [(f"database as {role}", partial(_database, config, role)) for role in ("worker", "console", "auditor")]
+    checks.append(("journal chain", partial(_chain, config)))
+    checks.append(("object store", partial(_store, config)))
+    checks += [(f"source {name}", partial(_source, config, name)) for name in wiring.policy_of(config).sources]
+    checks.append(("temporal", lambda: wait_for(lambda: _temporal(config))))
+    checks.append(("stripe", lambda: wiring.platform_of(config).account()))
+    return checks
+
+
+def _rooms() -> str:
+    rooms.refuse_strangers()
+    return engine_id()
+
+
+def _store(config: Settings) -> str:
+    return f"{len(wiring.store_of(config).uris('evidence/'))} objects of evidence"
 
 
 def _ask(name: str, check: Callable[[], str]) -> tuple[str, bool, str]:

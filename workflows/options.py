@@ -25,7 +25,7 @@ def _retry(first_seconds: float, most_seconds: float, attempts: int = 0) -> Retr
     return RetryPolicy(
         initial_interval=timedelta(seconds=first_seconds),
         maximum_interval=timedelta(seconds=most_seconds),
-        backoff_coefficient=2.0,
+        backoff_coefficient=2,
         maximum_attempts=attempts,
     )
 
@@ -79,7 +79,7 @@ ARCHIVE = Options(
 ADOPT = Options(
     task_queue=CLOSE_QUEUE,
     start_to_close_timeout=timedelta(seconds=15),
-    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=60), backoff_coefficient=1.0),
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=60), backoff_coefficient=1),
 )
 """Polling for somebody else's work: the deed raises until it is done, which adds no history per try."""
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, update
-from sqlalchemy.dialects.postgresql import Range, insert
+from sqlalchemy.dialects.postgresql import Range, distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -31,7 +31,7 @@ class PostgresTerms:
         """Return the customers whose contract is in force on a day of the month, by id; the last amendment counts."""
         newest = (
             select(ContractRow)
-            .distinct(col(ContractRow.contract))
+            .ext(distinct_on(col(ContractRow.contract)))
             .order_by(col(ContractRow.contract), col(ContractRow.effective_on).desc(), col(ContractRow.position).desc())
             .subquery()
         )

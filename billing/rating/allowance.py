@@ -43,6 +43,7 @@ class Balance:
     left: Decimal = ZERO
     drawn_before: Decimal = ZERO  # over the window, in earlier statements, exactly
     booked_before: Decimal = ZERO
+    carry_expired: bool = False
     opened: bool = False
     closed: bool = False
 
@@ -134,7 +135,7 @@ class Allowance:
             gone = min(balance.left, max(ZERO, balance.carried - balance.drawn_in_window))
             balance.expired += gone
             balance.left -= gone
-            balance.carried_until = None
+            balance.carried_until, balance.carry_expired = None, True
 
     def _close(self, index: int) -> None:
         balance = self.balances[index]
@@ -145,7 +146,9 @@ class Allowance:
         balance.closed = True
         if not balance.expires:
             return
-        kept = _clamped(balance.rollover, balance.left)
+        # What was carried in and is still there has lived its one window; only the window's own rest is carried on.
+        stale = ZERO if balance.carry_expired else max(ZERO, balance.carried - balance.drawn_in_window)
+        kept = _clamped(balance.rollover, max(ZERO, balance.left - stale))
         balance.granted += max(ZERO, kept - balance.left)
         balance.expired += max(ZERO, balance.left - kept)
         balance.left = kept
@@ -184,7 +187,7 @@ def allowance_of(
         if window.span.ends_at <= span.starts_at or window.span.starts_at >= span.ends_at:
             continue
         balance = Balance(name, kind, unit, window.span, amount, rollover=rollover, expires=expires, cost=cost(window))
-        balance.carried_until = _carry_ends(rollover, window, zone)
+        balance.carried_until = carry_ends(rollover, window, zone)
         started = window.span.starts_at
         if started < span.starts_at:
             before = amount + sum((change for at, change in changes if at < span.starts_at), ZERO)
@@ -195,6 +198,8 @@ def allowance_of(
             first = history.pools(name, started)
             balance.carried = first[0].opening if first else ZERO
             balance.changes = tuple(change for change in changes if span.starts_at <= change[0] < span.ends_at)
+            balance.carry_expired = balance.carried_until is not None and balance.carried_until <= span.starts_at
+            balance.carried_until = None if balance.carry_expired else balance.carried_until
         else:
             balance.carried = history.carried(name, started) if started == span.starts_at else ZERO
             balance.changes = tuple(change for change in changes if change[0] < span.ends_at)
@@ -202,7 +207,8 @@ def allowance_of(
     return Allowance(name, balances)
 
 
-def _carry_ends(rollover: Rollover | None, window: Window, zone: str) -> datetime | None:
+def carry_ends(rollover: Rollover | None, window: Window, zone: str) -> datetime | None:
+    """Return when what was carried into a window expires before the window does, or None."""
     if rollover is None or rollover.expires_after in (None, "term"):
         return None
     after: Every = rollover.expires_after

@@ -4,22 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from billing.rating.usage import Pairs
+from billing.rating.usage import Group, Pairs
 from billing.rating.windows import Window
 from models.contract import Contract, Fee, PriceClause
 from models.money import ZERO
 from models.price import Price
 from models.rate_card import RateVersion
 from models.statement import LineKind
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a scope is asked about: usage of a meter with its dimensions, or a fee."""
-
-    meter: str
-    dimensions: dict[str, str]
-    fee: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +39,7 @@ class Charge:
     """
 
     kind: LineKind
-    subject: Subject
+    group: Group
     terms: Terms
     at: datetime
     drawn_at: datetime

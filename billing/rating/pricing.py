@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from billing.rating import keys, prices
 from billing.rating import rates as rates_
-from billing.rating.charges import Charge, Subject, Terms
+from billing.rating.charges import Charge, Terms
 from billing.rating.history import History
 from billing.rating.prices import Part
 from billing.rating.rates import RateBook
@@ -59,6 +59,7 @@ class Pricer:
     scopes_look_at: frozenset[str] = frozenset()
     positions: dict[tuple[object, ...], Position] = field(default_factory=dict)
     waiting: dict[tuple[object, ...], list[tuple[Atom, Terms, Decimal, int, Window]]] = field(default_factory=dict)
+    known: dict[tuple[Terms, int], Terms | None] = field(default_factory=dict)
 
     def terms_at(self, group: Group, at: datetime, ends_at: datetime) -> Terms | None:
         """Return what prices a group's usage from an instant on; None where overage prices do not speak of it.
@@ -89,6 +90,13 @@ class Pricer:
             dimensions=self._dimensions(group, where, price, rate),
             position=(group.meter, where),
         )
+
+    def known_terms(self, base: Terms, group: Group, at: datetime, ends_at: datetime) -> Terms | None:
+        """Return `terms_at`, remembered for the segment of the terms it replaces."""
+        key = (base, group.index)
+        if key not in self.known:
+            self.known[key] = self.terms_at(group, at, ends_at)
+        return self.known[key]
 
     def price(self, atom: Atom, terms: Terms, quantity: Decimal, events: int) -> list[Charge]:
         """Return the charges of a part of an atom, in time order; prices of the whole total wait for `finish`."""
@@ -177,7 +185,7 @@ class Pricer:
         gross = part.amount * factor if exchange else part.amount
         return Charge(
             kind=LineKind.USAGE,
-            subject=Subject(atom.group.meter, atom.group.by_name),
+            group=atom.group,
             terms=terms,
             at=atom.at,
             drawn_at=self.timeline.last_instant if at_end else atom.at,

@@ -43,12 +43,14 @@ class EventsNeeded(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Usage of one meter with the same dimensions, as far as any clause looks at them."""
+    """What a clause's scope is asked about: usage of one meter with the same dimensions (as far as any clause looks
+    at them), or a fee."""
 
     index: int
     meter: str
     dimensions: Pairs
     by_name: dict[str, str]
+    fee: str | None = None
 
     @property
     def own_key(self) -> bool:

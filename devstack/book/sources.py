@@ -157,8 +157,7 @@ def _part(day: date, part: int, rows: list[dict[str, Any]]) -> tuple[str, bytes]
 
 def write_sheet(s3: Any, bucket: str, month: str, usage: Sequence[Usage], prefix: str = "sheets/") -> int:
     """Write the team's workbook: minutes and messages a day, phone numbers on the 1st; return its rows."""
-    book = openpyxl.Workbook()
-    book.remove(book.active)
+    book = openpyxl.Workbook(write_only=True)
     rows = 0
     through = _last_day(month)
     for title, meter in (("Minutes", "call.minutes"), ("Messages", "sms.segments")):

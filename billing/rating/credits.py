@@ -1,0 +1,158 @@
+"""Credits: grants pay what is due inside their windows, in one total order, and never more than is due."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+
+from billing.rating import scopes
+from billing.rating.allowance import Allowance, Balance, allowance_of
+from billing.rating.drafts import Draft
+from billing.rating.history import History
+from billing.rating.timeline import Standing, Timeline
+from billing.rating.windows import Window, anchored
+from models.contract import Contract, Credit
+from models.money import ZERO, minor_digits, split
+from models.period import Period, local_day
+from models.statement import LineKind
+
+_FOREVER = datetime.max.replace(tzinfo=UTC)
+_PAYABLE = (LineKind.USAGE, LineKind.OVERAGE, LineKind.FEE)
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+
+
+@dataclass(slots=True)
+class Grant:
+    """A credit over the period: its windows' balances, and what it paid of each line, by booked amount."""
+
+    standing: Standing[Credit]
+    order: tuple[object, ...]
+    reach: scopes.Reach
+    allowance: Allowance
+    paid: list[tuple[Balance, Draft, int, Decimal]] = field(default_factory=list)
+
+    @property
+    def credit(self) -> Credit:
+        """The grant as it stands last."""
+        return self.standing.latest
+
+
+def span_of(credit: Credit, contract: Contract) -> tuple[datetime, datetime | None]:
+    """Return the instants between which a grant pays: [effective, expires or voided); None is without an end."""
+    ends = [contract.instant(at) for at in (credit.expires, credit.voided) if at is not None]
+    return contract.instant(credit.effective), min(ends, default=None)
+
+
+def windows_of_credit(credit: Credit, contract: Contract) -> tuple[Window, ...]:
+    """Return a grant's windows: one, or one for each refill or reset; a window without an end ends with the term."""
+    starts_at, ends_at = span_of(credit, contract)
+    last = ends_at or contract.span.ends_at
+    starts = [starts_at]
+    if credit.every is not None:
+        starts += _refills(credit, contract, starts_at, last)
+    starts += [contract.instant(reset.at) for reset in credit.resets]
+    starts = sorted({at for at in starts if starts_at <= at < last})
+    found = []
+    for index, (first, after) in enumerate(zip(starts, [*starts[1:], last], strict=True)):
+        days = local_day(first, contract.timezone), local_day(after, contract.timezone)
+        exact = Period(starts_at=first, ends_at=after)
+        found.append(Window(index, days[0], days[1], days[0], days[1], exact))
+    return tuple(found)
+
+
+def _refills(credit: Credit, contract: Contract, starts_at: datetime, last: datetime) -> list[datetime]:
+    if credit.every == "term":
+        return []
+    first = local_day(starts_at, contract.timezone)
+    if credit.every == "week":
+        days = [first + timedelta(weeks=count) for count in range(1, 54 * 20)]
+    else:
+        assert credit.every is not None
+        origin = first if credit.anchor is None else first.replace(year=first.year - 1, month=1, day=credit.anchor)
+        days = [anchored(origin, count * _MONTHS[credit.every]) for count in range(1, 12 * 20)]
+    found = []
+    for day in days:
+        if day > first:
+            at = contract.instant(day)
+            if at >= last:
+                break
+            found.append(at)
+    return found
+
+
+def grants_of(standings: Sequence[Standing[Credit]], timeline: Timeline, history: History) -> list[Grant]:
+    """Return the credits that can pay in the period, in their total order.
+
+    Priority, then expiry (none last), then promotional before paid, then effective, then created (or file order),
+    then id.
+    """
+    found = []
+    for position, standing in enumerate(standings):
+        credit, contract = standing.latest, standing.said[-1][1]
+        starts_at, ends_at = span_of(credit, contract)
+        allowance = allowance_of(
+            credit.id,
+            credit.kind,
+            timeline.contract.currency,
+            [(window, credit.amount, ()) for window in windows_of_credit(credit, contract)],
+            credit.rollover,
+            timeline,
+            history,
+            cost=lambda _, price=credit.price: price,  # type: ignore[misc]
+            expires=ends_at is not None or credit.every is not None or bool(credit.resets),
+        )
+        created = contract.instant(credit.created) if credit.created is not None else starts_at
+        order = (
+            credit.priority,
+            ends_at or _FOREVER,
+            credit.kind != "promotional",
+            starts_at,
+            created,
+            position,
+            credit.id,
+        )
+        found.append(Grant(standing, order, scopes.Reach(standing), allowance))
+    return sorted(found, key=lambda grant: grant.order)
+
+
+def bounds_of(standings: Sequence[Standing[Credit]]) -> tuple[datetime, ...]:
+    """Return every instant at which what a credit can pay changes."""
+    found: set[datetime] = set()
+    for standing in standings:
+        for window in windows_of_credit(standing.latest, standing.said[-1][1]):
+            found |= {window.span.starts_at, window.span.ends_at}
+    return tuple(sorted(found))
+
+
+def pay(grants: Sequence[Grant], drafts: Sequence[Draft], bounds: Sequence[datetime], timeline: Timeline) -> None:
+    """Let the credits pay what is due: segment by segment of their windows, in total order, line by line.
+
+    A credit pays only usage inside its window, and only whole minor units: what is finer stays in the balance.
+    """
+    currency = timeline.contract.currency
+    dues: dict[tuple[int, int], Decimal] = {}
+    for place, draft in enumerate(drafts):
+        if draft.kind in _PAYABLE and draft.due > 0:
+            segments = sorted(draft.by_segment)
+            weights = [max(ZERO, draft.by_segment[segment]) for segment in segments]
+            for segment, part in zip(segments, split(draft.due, weights, currency), strict=True):
+                dues[place, segment] = part
+    minor = Decimal(1).scaleb(-minor_digits(currency))
+    begun = sum(1 for bound in bounds if bound < timeline.span.ends_at)
+    for segment in range(1, begun + 1):
+        for grant in grants:
+            balance = grant.allowance.at(bounds[segment - 1])
+            if balance is None or balance.left < minor:
+                continue
+            for place, draft in enumerate(drafts):
+                for when in range(segment + 1) if grant.credit.pays_earlier_overage else (segment,):
+                    due = dues.get((place, when), ZERO)
+                    if due <= 0 or not grant.reach.holds(draft.group, bounds[segment - 1]):
+                        continue
+                    amount = min(due, balance.left.quantize(minor, rounding=ROUND_DOWN))
+                    if amount <= 0:
+                        break
+                    grant.allowance.take(bounds[segment - 1], amount)
+                    dues[place, when] = due - amount
+                    draft.paid[when] = draft.paid.get(when, ZERO) + amount
+                    grant.paid.append((balance, draft, when, amount))

@@ -1,0 +1,201 @@
+"""Drafts: slices gathered into the grain that is rounded, and rounded there, once.
+
+What a pool covered is the pool's draw split over its slices, so that covered lines and the draw cancel to the cent.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from billing.rating.allowance import Balance
+from billing.rating.charges import Terms
+from billing.rating.commitments import Slice
+from billing.rating.exact import settled
+from billing.rating.usage import Group
+from models.money import ZERO, rounded, split, total
+from models.statement import LineKind
+
+
+@dataclass(slots=True)
+class Draft:
+    """A rated line in the making: exact sums of its slices, then its booked amount and what is taken off it."""
+
+    kind: LineKind
+    group: Group
+    terms: Terms
+    tier: int
+    covered_by: Balance | None
+    overage_of: str
+    multiplier: Decimal | None
+    note: str
+    home: str
+    order: tuple[object, ...]
+    starts_at: datetime
+    ends_at: datetime
+    quantity: Decimal = ZERO
+    billed: Decimal = ZERO
+    gross: Decimal = ZERO
+    net: Decimal = ZERO
+    flat: Decimal = ZERO
+    events: int = 0
+    sources: set[str] = field(default_factory=set)
+    reduced: dict[str, Decimal] = field(default_factory=dict)
+    by_segment: dict[int, Decimal] = field(default_factory=dict)
+    id: str = ""
+    amount: Decimal = ZERO
+    off: dict[str, Decimal] = field(default_factory=dict)  # booked reductions by clause
+    booked_before: Decimal = ZERO
+    precise_before: Decimal = ZERO
+    due: Decimal = ZERO
+    paid: dict[int, Decimal] = field(default_factory=dict)  # booked, by segment
+
+    @property
+    def remaining(self) -> Decimal:
+        """The booked amount after reductions."""
+        return self.amount - total(self.off.values())
+
+
+def gathered(slices: Iterable[Slice], credit_bounds: Sequence[datetime], order: dict[Terms, int]) -> list[Draft]:
+    """Return the drafts of slices: one per clause, dimensions, rate version, tier and payer, in statement order."""
+    found: dict[tuple[object, ...], Draft] = {}
+    keys: dict[Terms, tuple[object, ...]] = {}
+    for part in slices:
+        terms, charge = part.terms, part.charge
+        base = keys.get(terms)
+        if base is None:
+            base = keys[terms] = _key(terms)
+        covered = part.covered_by
+        home = charge.home.starts_on.isoformat() if charge.home is not None else ""
+        key = (
+            part.kind, base, charge.group.meter, part.tier, part.overage_of, part.note, home, charge.service,
+            (covered.name, covered.window.starts_at) if covered else None,
+        )  # fmt: skip
+        draft = found.get(key)
+        if draft is None:
+            starts_at, ends_at = charge.service or (terms.starts_at or charge.at, terms.ends_at or charge.at)
+            draft = found[key] = Draft(
+                part.kind, charge.group, terms, part.tier, covered, part.overage_of, part.multiplier, part.note, home,
+                (), starts_at, ends_at,
+            )  # fmt: skip
+            place = order.setdefault(terms, len(order))
+            draft.order = (
+                charge.group.fee is not None, charge.group.meter, terms.dimensions, home, starts_at, place, part.tier,
+                bool(part.overage_of), covered is None,
+            )  # fmt: skip
+        elif charge.service is None and terms is not draft.terms:
+            draft.starts_at = min(draft.starts_at, terms.starts_at or draft.starts_at)
+            draft.ends_at = max(draft.ends_at, terms.ends_at or draft.ends_at)
+        _add(draft, part, bisect_right(credit_bounds, charge.at))
+    return [_settled(draft) for draft in found.values()]
+
+
+def _key(terms: Terms) -> tuple[object, ...]:
+    return (
+        terms.contract.version,
+        terms.label,
+        terms.rate.id if terms.rate else "",
+        terms.exchange.id if terms.exchange else "",
+        terms.dimensions,
+        terms.reason,
+    )
+
+
+def _add(draft: Draft, part: Slice, segment: int) -> None:
+    draft.quantity += part.quantity
+    draft.billed += part.billed
+    draft.gross += part.gross
+    draft.net += part.net
+    draft.flat += part.flat
+    draft.events += part.events
+    draft.sources.add(part.charge.source)
+    for name, amount in part.reduced.items():
+        draft.reduced[name] = draft.reduced.get(name, ZERO) + amount
+    draft.by_segment[segment] = draft.by_segment.get(segment, ZERO) + part.net
+
+
+def _settled(draft: Draft) -> Draft:
+    draft.quantity, draft.billed = settled(draft.quantity), settled(draft.billed)
+    draft.gross, draft.net, draft.flat = settled(draft.gross), settled(draft.net), settled(draft.flat)
+    draft.reduced = {name: settled(amount) for name, amount in draft.reduced.items()}
+    draft.by_segment = {segment: settled(amount) for segment, amount in draft.by_segment.items()}
+    return draft
+
+
+def booked(drafts: Sequence[Draft], reductions: Sequence[str], caps: frozenset[str], currency: str) -> None:
+    """Round every draft once and book every reduction: `reductions` in their order, `caps` among them.
+
+    A discount is rounded once and split over its lines; a cap leaves exactly the cap. No line falls below zero.
+    """
+    for draft in drafts:
+        if draft.covered_by is None:
+            draft.amount = rounded(draft.precise_before + draft.gross, currency) - draft.booked_before
+    for name in reductions:
+        _book_reduction(name, [draft for draft in drafts if name in draft.reduced], drafts, name in caps, currency)
+    for draft in drafts:
+        # A line that is discounted to nothing owes nothing, whatever the split of the discount's cents was.
+        if draft.covered_by is None and draft.net == 0 and draft.off and draft.remaining > 0:
+            last = list(draft.off)[-1]
+            draft.off[last] += draft.remaining
+        draft.due = draft.remaining
+
+
+def _book_reduction(name: str, touched: list[Draft], drafts: Sequence[Draft], cap: bool, currency: str) -> None:
+    if not touched:
+        return
+    open_, covered = [d for d in touched if d.covered_by is None], [d for d in touched if d.covered_by is not None]
+    if cap and open_:
+        inside = total(draft.net for draft in open_)
+        amount = max(ZERO, total(draft.remaining for draft in open_) - rounded(inside, currency))
+        _split_capped(name, open_, amount, currency)
+        if covered:
+            _split_free(name, covered, rounded(total(draft.reduced[name] for draft in covered), currency), currency)
+        return
+    amount = rounded(total(draft.reduced[name] for draft in touched), currency)
+    parts = split(amount, [draft.reduced[name] for draft in touched], currency)
+    for draft, part in zip(touched, parts, strict=True):
+        if draft.covered_by is not None:
+            draft.off[name] = part
+    _split_capped(name, open_, total(part for d, part in zip(touched, parts, strict=True) if d.covered_by is None), currency)
+
+
+def _split_free(name: str, drafts: Sequence[Draft], amount: Decimal, currency: str) -> None:
+    for draft, part in zip(drafts, split(amount, [d.reduced[name] for d in drafts], currency), strict=True):
+        draft.off[name] = part
+
+
+def _split_capped(name: str, drafts: Sequence[Draft], amount: Decimal, currency: str) -> None:
+    """Split a reduction over lines by its exact shares, no line below zero; what finds no room is not taken."""
+    if not drafts:
+        return
+    parts = split(amount, [max(ZERO, draft.reduced[name]) for draft in drafts], currency)
+    spare = ZERO
+    for draft, part in zip(drafts, parts, strict=True):
+        taken = min(part, max(ZERO, draft.remaining))
+        draft.off[name] = taken
+        spare += part - taken
+    for draft in drafts:
+        more = min(spare, max(ZERO, draft.remaining))
+        draft.off[name] += more
+        spare -= more
+
+
+def drawn(drafts: Sequence[Draft], currency: str) -> list[tuple[Balance, Decimal, list[tuple[Draft, Decimal]]]]:
+    """Book each pool's draw of the period and give its covered lines exactly that; return draws with their lines.
+
+    The draw is the rounded draw over the window so far, less what was booked before.
+    """
+    pools: dict[int, tuple[Balance, list[Draft]]] = {}
+    for draft in drafts:
+        if draft.covered_by is not None:
+            pools.setdefault(id(draft.covered_by), (draft.covered_by, []))[1].append(draft)
+    found = []
+    for balance, covered in pools.values():
+        amount = rounded(settled(balance.drawn_in_window), currency) - balance.booked_before
+        parts = split(amount, [max(ZERO, draft.net) for draft in covered], currency)
+        for draft, part in zip(covered, parts, strict=True):
+            draft.amount = part + total(draft.off.values())
+            draft.due = ZERO
+        found.append((balance, amount, list(zip(covered, parts, strict=True))))
+    return found

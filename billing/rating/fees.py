@@ -1,0 +1,141 @@
+"""Fees and what is billed ahead: what is due for each window, less what earlier statements billed of it.
+
+The close of month M bills arrears of M, and in advance what begins in M + 1. What begins with the contract's first
+period, or with an amendment inside the period, has no statement before it and is billed at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from billing.rating.commitments import promised
+from billing.rating.history import History
+from billing.rating.proration import prorated, share_of_days
+from billing.rating.timeline import Standing, Timeline
+from billing.rating.windows import Window, windows_of
+from models.contract import Commitment, Contract, Fee
+from models.money import ZERO, rounded, split
+from models.period import local_day
+from models.statement import LineKind, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is billed of a fee or a prepaid commitment for one window: exact amount and its arithmetic."""
+
+    id: str
+    contract: Contract
+    window: Window
+    amount: Decimal
+    steps: tuple[Step, ...]
+    fee: Fee | None = None
+    part: str = ""  # which installment
+
+
+def fees_due(standings: Sequence[Standing[Fee]], timeline: Timeline, history: History) -> Iterator[Due]:
+    """Yield every fee that this period's close bills, by clause, then by window."""
+    for standing in standings:
+        fee = standing.latest
+        for window in windows_of(fee.every, fee.align, standing.life):
+            if fee.timing == "arrears":
+                if not timeline.span.starts_at < window.span.ends_at <= timeline.span.ends_at:
+                    continue
+            elif not _is_billed_now(standing, window, timeline, history, LineKind.FEE):
+                continue
+            amount, steps = _fee_amount(standing, window)
+            before = history.billed(LineKind.FEE, standing.id, window.starts_on, window.ends_on)
+            if before:
+                steps.append(Step(text="billed before", amount=-before))
+            due = amount - before
+            contract = standing.version_at(max(window.span.starts_at, standing.starts_at))
+            said = standing.at(window.span.starts_at)
+            if due or (amount == 0 and not before):
+                yield Due(standing.id, contract, window, due, tuple(steps), said)
+
+
+def commitments_due(standings: Sequence[Standing[Commitment]], timeline: Timeline, history: History) -> Iterator[Due]:
+    """Yield every prepaid commitment, or installment of one, that this period's close bills."""
+    for standing in standings:
+        clause = standing.latest
+        if not clause.prepaid:
+            continue
+        for window in windows_of(clause.every, clause.align, standing.life):
+            for part, part_window, amount in _installments(standing, window, timeline.contract.currency):
+                if not _is_billed_now(standing, part_window, timeline, history, LineKind.COMMITMENT):
+                    continue
+                before = history.billed(
+                    LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on
+                )
+                due = amount - before
+                steps = [Step(text=f"promised from {part_window.starts_on} to {part_window.ends_on}", amount=amount)]
+                if before:
+                    steps.append(Step(text="billed before", amount=-before))
+                if due:
+                    contract = standing.version_at(part_window.span.starts_at)
+                    yield Due(standing.id, contract, part_window, due, tuple(steps), part=part)
+
+
+def _is_billed_now(
+    standing: Standing[Fee] | Standing[Commitment], window: Window, timeline: Timeline, history: History, kind: LineKind
+) -> bool:
+    """Return whether a window is billed ahead by this close: the next period's, or one nobody billed in time."""
+    span, starts_at = timeline.span, window.span.starts_at
+    if span.ends_at <= starts_at < timeline.following.ends_at:
+        return True
+    if window.span.ends_at <= span.starts_at or starts_at >= span.ends_at:
+        return False
+    begins_unbilled = starts_at >= span.starts_at and (timeline.first or starts_at > span.starts_at)
+    # A clause that an amendment brought on the period's first day: the close before may not have known it.
+    begins_unbilled |= starts_at == span.starts_at and bool(history.statements) and not history.billed(
+        kind, standing.id, window.starts_on, window.ends_on
+    )
+    amended = any(span.starts_at <= at < span.ends_at for at, _, _ in standing.said[1:])
+    return begins_unbilled or amended
+
+
+def _fee_amount(standing: Standing[Fee], window: Window) -> tuple[Decimal, list[Step]]:
+    """Return a window's exact amount under every version that speaks inside it."""
+    first = standing.at(window.span.starts_at)
+    if first.prorate == "none":
+        return first.amount, [Step(text="whole window", amount=first.amount)]
+    amount, steps = ZERO, []
+    for starts_on, ends_on, fee in _spans(standing, window):
+        part = prorated(fee.amount, first.prorate, window, starts_on, ends_on)
+        days, of = share_of_days(first.prorate, window, starts_on, ends_on)
+        text = f"{fee.amount:f} x {days}/{of} days from {starts_on}" if days != of else f"{fee.amount:f} for the window"
+        steps.append(Step(text=text, amount=part))
+        amount += part
+    return amount, steps
+
+
+def _spans(standing: Standing[Fee], window: Window) -> list[tuple[date, date, Fee]]:
+    zone = standing.life.zone
+    cuts = [(at, fee) for at, _, fee in standing.said if window.span.starts_at < at < window.span.ends_at]
+    starts: list[tuple[date, Fee]] = [(window.starts_on, standing.at(window.span.starts_at))]
+    starts += [(local_day(at, zone), fee) for at, fee in cuts]
+    ends = [day for day, _ in starts[1:]] + [window.ends_on]
+    return [(day, end, fee) for (day, fee), end in zip(starts, ends, strict=True)]
+
+
+def _installments(
+    standing: Standing[Commitment], window: Window, currency: str
+) -> list[tuple[str, Window, Decimal]]:
+    clause = standing.at(window.span.starts_at)
+    first = rounded(promised(clause, window), currency)
+    if clause.installments is None:
+        return [("", window, _latest_promise(standing, window, currency))]
+    parts = [
+        part
+        for part in windows_of(clause.installments, clause.align, standing.life)
+        if window.span.starts_at <= part.span.starts_at < window.span.ends_at
+    ]
+    amounts = split(first, [Decimal(1)] * len(parts), currency)
+    return [(str(index + 1), part, amount) for index, (part, amount) in enumerate(zip(parts, amounts, strict=True))]
+
+
+def _latest_promise(standing: Standing[Commitment], window: Window, currency: str) -> Decimal:
+    """Return what a window costs in all, as last amended inside it."""
+    said = [clause for at, _, clause in standing.said if at < window.span.ends_at]
+    return rounded(promised((said or [standing.latest])[-1], window), currency)
+

@@ -1,0 +1,80 @@
+"""Supported: every clause the engine can't apply is refused by name; none is silently ignored."""
+
+from collections.abc import Iterator
+
+from billing.rating.timeline import Timeline
+from models.contract import Contract
+from models.price import Every
+from models.refusal import Refusal
+
+_LENGTH: dict[Every, int] = {"week": 0, "month": 1, "quarter": 2, "year": 3, "term": 4}
+
+
+class ClauseNotSupported(Refusal):
+    """The contract says something that rating can't apply."""
+
+    remedy = "Rewrite the clause in terms that docs/policies.md lists, or bill it by hand; it is never left out silently."
+
+
+def refuse_unsupported(timeline: Timeline) -> None:
+    """Raise ClauseNotSupported for the first clause of a version in force that rating can't apply."""
+    for reign in timeline.reigns:
+        for clause, why in _unsupported(reign.contract):
+            raise ClauseNotSupported(why, contract=reign.contract.version, clause=clause)
+    _refuse_decreases(timeline)
+
+
+def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
+    if contract.fx is not None and contract.fx.invoice_currency != contract.currency:
+        yield "fx.invoice_currency", "an invoice in another currency than the contract's"
+    for one in contract.entitlements:
+        if one.rollover and _outlives(one.rollover.expires_after, one.every):
+            yield one.id, "a carried part that outlives the window it was carried into"
+    for commitment in contract.commitments:
+        if commitment.rollover and _outlives(commitment.rollover.expires_after, commitment.every):
+            yield commitment.id, "a carried part that outlives the window it was carried into"
+        if commitment.installments and _LENGTH[commitment.installments] >= _LENGTH[commitment.every]:
+            yield commitment.id, "installments that are no shorter than what they pay for"
+    for credit in contract.credits:
+        if credit.currency is not None and credit.currency != contract.currency:
+            yield credit.id, "a credit in another currency than the contract's"
+        if any(reset.preserve_overage for reset in credit.resets):
+            yield credit.id, "`preserve_overage`: a balance never falls below zero here"
+        if credit.kind == "paid" and (credit.every or credit.resets):
+            yield credit.id, "a paid credit that refills or resets: its cost has no rule"
+        if credit.every and credit.resets:
+            yield credit.id, "a credit that both refills and resets"
+        if credit.rollover and (not credit.every or credit.rollover.expires_after not in (None, credit.every)):
+            yield credit.id, "a rollover of a credit that is not refilled, or with an expiry of its own"
+        if credit.rollover and credit.anchor:
+            yield credit.id, "a rollover over anchored refills"
+    for discount in contract.discounts:
+        if discount.units is not None and _LENGTH[discount.every] > _LENGTH["month"]:
+            yield discount.id, "a discount of units over more than a month"
+    if contract.invoice.anchor is not None:
+        for fee in contract.fees:
+            if fee.every == "month" and fee.align == "calendar" and contract.invoice.anchor != 1:
+                yield fee.id, "a calendar fee under an anchored invoice period"
+
+
+def _outlives(expires_after: Every | None, every: Every) -> bool:
+    return expires_after is not None and _LENGTH[expires_after] > _LENGTH[every]
+
+
+def _refuse_decreases(timeline: Timeline) -> None:
+    """Refuse what would pay money back: a prepaid commitment lowered inside a window that is billed."""
+    for standing in timeline.standings(lambda contract: contract.commitments):
+        for (_, _, before), (at, contract, after) in zip(standing.said, standing.said[1:], strict=False):
+            if before.billing != after.billing or before.every != after.every or before.meter != after.meter:
+                raise ClauseNotSupported(
+                    "an amendment that changes how a commitment works; end it and begin one with another id",
+                    contract=contract.version,
+                    clause=standing.id,
+                )
+            lowered = (after.amount or 0) < (before.amount or 0)
+            if after.prepaid and lowered and timeline.span.starts_at <= at < timeline.span.ends_at:
+                raise ClauseNotSupported(
+                    "an amendment that lowers a prepaid commitment inside the period",
+                    contract=contract.version,
+                    clause=standing.id,
+                )

@@ -1,0 +1,145 @@
+"""Terms in the database: rate versions in both times, contract versions, authorities."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from adapters.postgres.terms import PostgresTerms
+from models.authority import Authority
+from models.books import Conflict, FourEyes, OverlappingRates
+from tests.adapters.postgres.rows import AT, a_contract, a_rate
+from tests.postgres_fixture import Books
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def terms(fresh_database: Books) -> PostgresTerms:
+    return PostgresTerms(fresh_database.as_role("worker"))
+
+
+def spans(database: Books) -> list[tuple[str, str, bool]]:
+    """Return every row of rate versions: start, end, and whether it is what is known now."""
+    with database.connect("auditor") as connection:
+        rows = connection.execute(
+            "SELECT lower(effective)::date::text, coalesce(upper(effective)::date::text, '-'), upper_inf(recorded)"
+            " FROM tieout.rate_versions ORDER BY position"
+        ).fetchall()
+    return [(str(start), str(end), bool(known)) for start, end, known in rows]
+
+
+def test_a_later_version_ends_the_one_before_it_and_what_was_known_stays(
+    terms: PostgresTerms, fresh_database: Books
+) -> None:
+    march, june = a_rate("2026-03-01", "0.000123456789012345678901"), a_rate("2026-06-01", "2")
+    assert terms.add_rates([march], "ann", "bob", AT) == 1
+    assert terms.add_rates([march, june], "ann", "bob", AT + timedelta(days=1)) == 1
+    assert terms.rates() == (march, june)
+    assert terms.rates(AT) == (march,)
+    assert terms.rates(AT - timedelta(days=1)) == ()
+    assert spans(fresh_database) == [
+        ("2026-03-01", "-", False),
+        ("2026-03-01", "2026-06-01", True),
+        ("2026-06-01", "-", True),
+    ]
+
+
+def test_a_version_between_two_ends_where_the_next_begins(terms: PostgresTerms, fresh_database: Books) -> None:
+    terms.add_rates([a_rate("2026-01-01"), a_rate("2026-06-01")], "ann", "bob", AT)
+    terms.add_rates([a_rate("2026-03-01", "3")], "ann", "bob", AT)  # the same instant: told apart by a microsecond
+    assert [row[:2] for row in spans(fresh_database) if row[2]] == [
+        ("2026-06-01", "-"),
+        ("2026-01-01", "2026-03-01"),
+        ("2026-03-01", "2026-06-01"),
+    ]
+    assert len(terms.rates(AT)) == 2
+
+
+def test_another_version_of_the_same_start_is_refused(terms: PostgresTerms) -> None:
+    terms.add_rates([a_rate("2026-03-01", "1")], "ann", "bob", AT)
+    with pytest.raises(OverlappingRates):
+        terms.add_rates([a_rate("2026-05-01"), a_rate("2026-03-01", "2")], "ann", "bob", AT)
+    assert terms.rates() == (a_rate("2026-03-01", "1"),)
+    assert terms.add_rates([a_rate("2026-03-01", "2", meter="sms.segments")], "ann", "bob", AT) == 1
+
+
+def test_the_database_refuses_overlaps_and_changes_by_itself(terms: PostgresTerms, fresh_database: Books) -> None:
+    terms.add_rates([a_rate("2026-03-01")], "ann", "bob", AT)
+    columns = (
+        "version, subject, rate, meter, amount, per, currency, effective, recorded, fingerprint, body, proposed_by"
+    )
+    copy = (
+        f"INSERT INTO tieout.rate_versions ({columns}, approved_by) SELECT {columns}, approved_by"
+        " FROM tieout.rate_versions"
+    )
+    for statement, code in (
+        (copy, "23P01"),
+        ("UPDATE tieout.rate_versions SET amount = 0", "TIE01"),
+        ("UPDATE tieout.rate_versions SET recorded = tstzrange('2020-01-01', NULL)", "TIE01"),
+        ("DELETE FROM tieout.rate_versions", "TIE01"),
+        ("TRUNCATE tieout.rate_versions", "TIE01"),
+        ("TRUNCATE tieout.contracts", "TIE01"),
+        ("TRUNCATE tieout.authorities", "TIE01"),
+    ):
+        with fresh_database.connect("owner") as connection, pytest.raises(psycopg.Error) as refusal:
+            connection.execute(statement)
+        assert refusal.value.sqlstate == code, statement
+
+
+def test_nobody_approves_their_own_terms(terms: PostgresTerms, fresh_database: Books) -> None:
+    with pytest.raises(FourEyes):
+        terms.add_rates([a_rate("2026-03-01")], "ann", "ann", AT)
+    with pytest.raises(FourEyes):
+        terms.add_contract(a_contract(), "ann", "ann", AT)
+    terms.add_contract(a_contract(), "ann", "bob", AT)
+    with fresh_database.connect() as connection, pytest.raises(psycopg.errors.CheckViolation, match="four_eyes"):
+        connection.execute(
+            "INSERT INTO tieout.contracts (version, contract, customer, currency, effective_on, starts_on, ends_on,"
+            " fingerprint, body, proposed_by, approved_by, recorded_at) SELECT 'v2', contract, customer, currency,"
+            " effective_on, starts_on, ends_on, fingerprint, body, 'ann', 'ann', now() FROM tieout.contracts"
+        )
+
+
+def test_contract_versions_are_appended_once(terms: PostgresTerms) -> None:
+    first, amended = a_contract(), a_contract(effective="2026-07-01")
+    assert terms.add_contract(first, "ann", "bob", AT) == "acme-2026@2026-01-01"
+    assert terms.add_contract(first, "eve", "bob", AT) == first.version
+    terms.add_contract(amended, "ann", "bob", AT + timedelta(days=1))
+    assert terms.contracts("acme") == (first, amended)
+    assert terms.contracts("acme", AT) == (first,)
+    with pytest.raises(Conflict):
+        terms.add_contract(a_contract(name="Acme"), "ann", "bob", AT)
+
+
+def test_the_population_is_who_has_a_contract_in_force_in_the_month(terms: PostgresTerms) -> None:
+    terms.add_contract(a_contract("whole"), "ann", "bob", AT)
+    terms.add_contract(a_contract("until-october", end="2026-10-01"), "ann", "bob", AT)
+    terms.add_contract(a_contract("one-day", end="2026-10-02"), "ann", "bob", AT)
+    terms.add_contract(a_contract("cut-short"), "ann", "bob", AT)
+    terms.add_contract(a_contract("cut-short", effective="2026-05-01", end="2026-06-01"), "ann", "bob", AT)
+    assert terms.population("2026-10") == ("one-day", "whole")
+    assert terms.population("2025-12") == ()
+
+
+def test_proposers_are_those_of_the_versions_and_of_the_authorities(terms: PostgresTerms) -> None:
+    contract, rate = a_contract(), a_rate("2026-03-01")
+    terms.add_contract(contract, "ann", "bob", AT)
+    terms.add_rates([rate], "cid", "bob", AT)
+    terms.declare(
+        Authority.model_validate(
+            {
+                "order": ("clickhouse",),
+                "tolerance": {"absolute": Decimal(0), "ratio": Decimal(0)},
+                "declared_by": "dee",
+                "reason": "table of record",
+                "from": "2026-01-01",
+            }
+        ),
+        AT,
+    )
+    assert terms.proposers([contract.version], [rate.id]) == {"ann", "cid", "dee"}
+    assert terms.proposers([], []) == {"dee"}
+    assert len(terms.authorities()) == 1
+    assert terms.authorities(datetime(2026, 1, 1, tzinfo=UTC)) == ()
