@@ -131,11 +131,12 @@ def _select(account: str, metered: Metered, key: str) -> str:
         f"{_text(name)}, json_extract_string(properties, {_path(source)})"
         for name, source in sorted(metered.dimensions.items())
     )
+    columns = f"json_merge_patch('{{}}', json_object({dims}))::VARCHAR" if dims else _text("{}")  # absent ones left out
     return (
-        f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"
+        f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"  # noqa: S608
         f" {_text(metered.meter)} AS meter, TRY_CAST({text} AS DECIMAL(38, 12)) AS quantity,"
         " timestamp::TIMESTAMPTZ AS starts_at, NULL::TIMESTAMPTZ AS ends_at, _inserted_at::TIMESTAMPTZ AS received_at,"
-        f" {f'json_object({dims})::VARCHAR' if dims else _text('{}')} AS dims, {_text(key)} AS place"
+        f" {columns} AS dims, {_text(key)} AS place"
         f" FROM events WHERE event = {_text(metered.event)} AND {text} IS NOT NULL"
     )
 

@@ -5,10 +5,11 @@ weeks, so nothing leans on them alone: everything is looked up by our own refere
 list endpoints are read for that, never search, which is not read-after-write.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import httpx
 import stripe
@@ -17,6 +18,8 @@ from stripe.params import InvoiceAddLinesParamsLine
 from models.invoice import Invoice, IssuedInvoice
 from models.money import from_minor, to_minor
 from models.refusal import Refusal, RetryLater
+
+Result = TypeVar("Result")
 
 REFERENCE = "tieout_reference"
 STATEMENT = "tieout_statement"
@@ -47,7 +50,7 @@ class StripeInvoices:
             key,
             base_addresses={"api": url},
             max_network_retries=0,  # Temporal retries, and its history shows each try
-            http_client=stripe.HTTPXClient(timeout=TIMEOUT_SECONDS, allow_sync_methods=True),
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         )
         self._invoices = self._stripe.v1.invoices
 
@@ -63,9 +66,11 @@ class StripeInvoices:
             for found in self._stripe.v1.customers.list({"email": email, "limit": 100}).auto_paging_iter():
                 if _metadata(found).get(REFERENCE) == customer:
                     return found.id
-            made = self._stripe.v1.customers.create(
-                {"name": name, "email": email, "metadata": {REFERENCE: customer}},
-                {"idempotency_key": f"customer/{customer}"},
+            made = self._keyed(
+                lambda options: self._stripe.v1.customers.create(
+                    {"name": name, "email": email, "metadata": {REFERENCE: customer}}, options
+                ),
+                f"customer/{customer}",
             )
             return made.id
 
@@ -94,11 +99,12 @@ class StripeInvoices:
         with _answers():
             held = self._invoices.retrieve(stripe_id)
             if held.status == "draft":
-                held = self._invoices.finalize_invoice(
-                    stripe_id, {"auto_advance": False}, {"idempotency_key": f"finalize/{stripe_id}"}
+                held = self._keyed(
+                    lambda options: self._invoices.finalize_invoice(stripe_id, {"auto_advance": False}, options),
+                    f"finalize/{stripe_id}",
                 )
             if held.status == "open" and _metadata(held).get("tieout_sent") != "yes":
-                self._invoices.send_invoice(stripe_id, {}, {"idempotency_key": f"send/{stripe_id}"})
+                self._keyed(lambda options: self._invoices.send_invoice(stripe_id, {}, options), f"send/{stripe_id}")
                 held = self._invoices.update(stripe_id, {"metadata": {"tieout_sent": "yes"}})
             finalized_at = held.status_transitions.finalized_at if held.status_transitions else None
             if finalized_at is None or not held.number:
@@ -129,7 +135,7 @@ class StripeInvoices:
             if held.status == "draft":
                 self._invoices.delete(stripe_id)
             elif held.status == "open":
-                self._invoices.void_invoice(stripe_id, {}, {"idempotency_key": f"void/{stripe_id}"})
+                self._keyed(lambda options: self._invoices.void_invoice(stripe_id, {}, options), f"void/{stripe_id}")
 
     def pdf(self, stripe_id: str) -> bytes:
         """Return Stripe's own PDF of an issued invoice."""
@@ -175,10 +181,25 @@ class StripeInvoices:
             if invoice.purchase_order:
                 params["custom_fields"] = [{"name": "Purchase order", "value": invoice.purchase_order}]
             key = f"draft/{invoice.reference}/{invoice.statement}/{attempt}"
-            made = self._invoices.create(params, {"idempotency_key": key})
+            made = self._keyed(partial(self._invoices.create, params), key)
             if self._is_live(made.id):
                 return made
         raise InvoiceRefused(f"{MOST_ATTEMPTS} drafts of this statement were taken back", reference=invoice.reference)
+
+    def _keyed(self, call: Callable[[stripe.RequestOptions], Result], key: str) -> Result:
+        """Make a call under an idempotency key.
+
+        Stripe remembers a 500 under its key and answers it again; such a replayed failure is asked anew under
+        the next key. What had happened in spite of the 500 was looked for by our reference before.
+        """
+        for attempt in range(1, MOST_ATTEMPTS + 1):
+            try:
+                return call({"idempotency_key": key if attempt == 1 else f"{key}/{attempt}"})
+            except stripe.StripeError as error:
+                replayed = (error.headers or {}).get("Idempotent-Replayed") == "true"
+                if not (replayed and error.http_status and error.http_status >= 500):
+                    raise
+        raise InvoiceRefused(f"{MOST_ATTEMPTS} keys answer with a remembered failure", key=key)
 
     def _is_live(self, stripe_id: str) -> bool:
         try:
@@ -201,7 +222,7 @@ class StripeInvoices:
                 for line in missing[start : start + BATCH_LINES]
             ]
             first = missing[start].position
-            self._invoices.add_lines(stripe_id, {"lines": batch}, {"idempotency_key": f"lines/{stripe_id}/{first}"})
+            self._keyed(partial(self._invoices.add_lines, stripe_id, {"lines": batch}), f"lines/{stripe_id}/{first}")
 
     def _lines(self, stripe_id: str) -> Iterator[Any]:
         return iter(self._invoices.line_items.list(stripe_id, {"limit": 100}).auto_paging_iter())

