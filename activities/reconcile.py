@@ -32,7 +32,7 @@ class Reconcile:
         """Reconcile a customer's month and keep the result; return how many findings hold the customer.
 
         Raises:
-            NoContract, NoAuthority, CutInsideCell, NegativeMeter: the customer is parked.
+            NoContract, NoAuthority, NegativeMeter: the customer is parked.
         """
         outside, close = self.outside, task.close
         compared = self._compare(task)

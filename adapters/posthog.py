@@ -133,7 +133,7 @@ def _select(account: str, metered: Metered, key: str) -> str:
     )
     columns = f"json_merge_patch('{{}}', json_object({dims}))::VARCHAR" if dims else _text("{}")  # absent ones left out
     return (
-        f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"  # noqa: S608
+        f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"
         f" {_text(metered.meter)} AS meter, TRY_CAST({text} AS DECIMAL(38, 12)) AS quantity,"
         " timestamp::TIMESTAMPTZ AS starts_at, NULL::TIMESTAMPTZ AS ends_at, _inserted_at::TIMESTAMPTZ AS received_at,"
         f" {columns} AS dims, {_text(key)} AS place"

@@ -63,9 +63,7 @@ def _reconciled(pack: EvidencePack, slices: Sequence[Slice]) -> Reconciled:
 
 def _reconciliation(pack: EvidencePack, found: Reconciled) -> tuple[Check, ...]:
     kept = pack.reconciliation
-    again = kept.model_copy(
-        update={"totals": found.totals, "findings": found.findings, "authority": found.authority}
-    )
+    again = kept.model_copy(update={"totals": found.totals, "findings": found.findings, "authority": found.authority})
     return (
         Check(name="reconciliation", evidence=kept.fingerprint(), recomputed=again.fingerprint()),
         Check(
@@ -73,7 +71,11 @@ def _reconciliation(pack: EvidencePack, found: Reconciled) -> tuple[Check, ...]:
             evidence=kept.usage.content_fingerprint,
             recomputed=usage_table.fingerprint_of_lines(found.usage),
         ),
-        Check(name="statement's reconciliation", evidence=str(pack.statement.reconciliation), recomputed=kept.fingerprint()),
+        Check(
+            name="statement's reconciliation",
+            evidence=str(pack.statement.reconciliation),
+            recomputed=kept.fingerprint(),
+        ),
     )
 
 

@@ -3,12 +3,12 @@
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
 from cli.output import AsJson, Exit, Month, leave, print_json, print_table, say
 from runtime import settings, wiring
 from runtime.audit import Audit, Verified
 from runtime.engine import engine_id
-from rich.progress import Progress
 
 app = typer.Typer(no_args_is_help=True, help="Verify a month from its evidence.")
 

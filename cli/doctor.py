@@ -21,7 +21,9 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json([{"check": name, "ok": ok, "said": said} for name, ok, said in found])
     else:
-        print_table("Doctor", ("check", "", "said"), [(name, "ok" if ok else "FAILS", said) for name, ok, said in found])
+        print_table(
+            "Doctor", ("check", "", "said"), [(name, "ok" if ok else "FAILS", said) for name, ok, said in found]
+        )
     if not all(ok for _, ok, _ in found):
         leave(Exit.CHECK_FAILED)
 
@@ -80,4 +82,6 @@ def _source(config: Settings, name: str) -> str:
 async def _temporal(config: Settings) -> str:
     client = await temporal.connect(config, "doctor")
     found = await schedule.describe(client)
-    return f"{config.temporal_address}; " + (f"next close {found.info.next_action_times[0]}" if found else "no schedule")
+    return f"{config.temporal_address}; " + (
+        f"next close {found.info.next_action_times[0]}" if found else "no schedule"
+    )

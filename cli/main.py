@@ -7,7 +7,7 @@ import warnings
 import typer
 from pydantic import ValidationError
 
-from cli import audit, close, invoice, journal, offline, rates, recognize, schedule
+from cli import audit, close, invoice, journal, rates, schedule
 from cli.doctor import doctor
 from cli.output import Exit
 from models.refusal import Refusal

@@ -83,8 +83,6 @@ class Audit:
         yield Check(name="pack", evidence=sealed.pack_fingerprint, recomputed=pack.fingerprint())
         yield from reperform(
             pack,
-            slices.slices_of(
-                pack.customer, pack.snapshots, pack.policy, manifest.known_customers, self._store.path
-            ),
+            slices.slices_of(pack.customer, pack.snapshots, pack.policy, manifest.known_customers, self._store.path),
             self._engine,
         )

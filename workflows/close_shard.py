@@ -7,10 +7,6 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes, Workfl
 from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
-from activities.publish import Publish
-from models.close import State
-from workflows import options, search
-from workflows.customer_close import CustomerClose
 from activities.messages import (
     CloseCustomer,
     CloseShardOf,
@@ -20,6 +16,10 @@ from activities.messages import (
     ShardClosed,
     customer_close_id,
 )
+from activities.publish import Publish
+from models.close import State
+from workflows import options, search
+from workflows.customer_close import CustomerClose
 
 
 @workflow.defn(name="CloseShard")

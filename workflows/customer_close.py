@@ -11,15 +11,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from activities.approve import Approve
 from activities.collect import Collect
 from activities.invoice import InvoiceDeeds
-from activities.post import Post
-from activities.publish import Publish
-from activities.rate import Rate
-from activities.recognize import Recognize
-from activities.reconcile import Reconcile
-from models.approval import Verdict
-from models.close import DecisionKind, Stage, State
-from workflows import options, search
-from workflows.inbox import Inbox
 from activities.messages import (
     ApprovalNeed,
     AskApproval,
@@ -47,6 +38,15 @@ from activities.messages import (
     StatementRef,
     VerifyDecision,
 )
+from activities.post import Post
+from activities.publish import Publish
+from activities.rate import Rate
+from activities.recognize import Recognize
+from activities.reconcile import Reconcile
+from models.approval import Verdict
+from models.close import DecisionKind, Stage, State
+from workflows import options, search
+from workflows.inbox import Inbox
 
 Result = TypeVar("Result")
 

@@ -2,9 +2,9 @@
 
 from temporalio import workflow
 
+from activities.messages import LockMonth, MonthLocked
 from activities.post import Post
 from workflows import options
-from activities.messages import LockMonth, MonthLocked
 
 
 @workflow.defn(name="LockPeriod")

@@ -9,10 +9,6 @@ from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 from activities.collect import Collect
-from activities.publish import Publish
-from models.period import local_day, month_of, next_month
-from workflows import options, search
-from workflows.close_shard import CloseShard
 from activities.messages import (
     CloseMonth,
     CloseShardOf,
@@ -25,6 +21,10 @@ from activities.messages import (
     TriggerClose,
     close_id,
 )
+from activities.publish import Publish
+from models.period import local_day, month_of, next_month
+from workflows import options, search
+from workflows.close_shard import CloseShard
 
 
 @workflow.defn(name="MonthlyClose")

@@ -219,7 +219,8 @@ def carry_ends(rollover: Rollover | None, window: Window, zone: str) -> datetime
 
 
 def amounts_of(
-    standing: Standing[Commitment] | Standing[Entitlement], amount: Callable[[Commitment | Entitlement, Window], Decimal]
+    standing: Standing[Commitment] | Standing[Entitlement],
+    amount: Callable[[Commitment | Entitlement, Window], Decimal],
 ) -> list[tuple[Window, Decimal, tuple[tuple[datetime, Decimal], ...]]]:
     """Return a clause's windows with what each grants at its start, and what amendments inside it change.
 
@@ -240,4 +241,3 @@ def amounts_of(
                 before = now
         found.append((window, at_start, tuple(changes)))
     return found
-

@@ -10,7 +10,7 @@ from models.contract import Contract, Fee, PriceClause
 from models.money import ZERO
 from models.price import Price
 from models.rate_card import RateVersion
-from models.statement import LineKind
+from models.statement import LineKind, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +29,7 @@ class Terms:
     dimensions: Pairs = ()  # what its rated line is told apart by
     position: tuple[str, Pairs] = ("", ())  # what its tier position is kept for
     reason: str = ""
+    arithmetic: tuple[Step, ...] = ()  # of what no meter stands behind
 
 
 @dataclass(slots=True)
@@ -61,4 +62,3 @@ class Charge:
     def order(self) -> tuple[datetime, tuple[datetime, str, Pairs, str, int]]:
         """Its place in the one chronological order in which pools are drawn."""
         return self.drawn_at, self.rank
-

@@ -90,9 +90,9 @@ def _ledger(standing: Standing[Commitment], timeline: Timeline, history: History
         clause.rollover,
         timeline,
         history,
-        cost=lambda window: rounded(promised(standing.at(window.span.starts_at), window), currency)
-        if clause.prepaid
-        else None,
+        cost=lambda window: (
+            rounded(promised(standing.at(window.span.starts_at), window), currency) if clause.prepaid else None
+        ),
         expires=clause.prepaid or clause.shortfall == "forfeit",
     )
     return Ledger(standing, scopes.Reach(standing), allowance, pricer)
@@ -278,4 +278,3 @@ def _overage_slice(own: Charge, charge: Charge, ledger: Ledger) -> Slice:
     whole = _whole(own)
     whole.kind, whole.overage_of = LineKind.OVERAGE, ledger.standing.id
     return whole
-

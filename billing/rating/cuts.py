@@ -66,8 +66,10 @@ def bounds_for(
         clauses = [*contract.prices, *(p for one in contract.commitments if one.overage for p in one.overage.prices)]
         mine = [one for one in clauses if rates_.matches(group.meter, group.by_name, one.meter, one.where)]
         found |= {contract.instant(one.starts_at) for one in mine if one.starts_at is not None}
-        asks_card = not mine or any(one.price.kind == "pass_through" for one in mine) or all(
-            one.starts_at is not None for one in mine
+        asks_card = (
+            not mine
+            or any(one.price.kind == "pass_through" for one in mine)
+            or all(one.starts_at is not None for one in mine)
         )
         if asks_card:
             for card in rates_.cards_of(contract):

@@ -31,7 +31,6 @@ class Draft:
     multiplier: Decimal | None
     note: str
     home: str
-    order: tuple[object, ...]
     starts_at: datetime
     ends_at: datetime
     quantity: Decimal = ZERO
@@ -57,7 +56,7 @@ class Draft:
         return self.amount - total(self.off.values())
 
 
-def gathered(slices: Iterable[Slice], credit_bounds: Sequence[datetime], order: dict[Terms, int]) -> list[Draft]:
+def gathered(slices: Iterable[Slice], credit_bounds: Sequence[datetime]) -> list[Draft]:
     """Return the drafts of slices: one per clause, dimensions, rate version, tier and payer, in statement order."""
     found: dict[tuple[object, ...], Draft] = {}
     keys: dict[Terms, tuple[object, ...]] = {}
@@ -77,18 +76,13 @@ def gathered(slices: Iterable[Slice], credit_bounds: Sequence[datetime], order: 
             starts_at, ends_at = charge.service or (terms.starts_at or charge.at, terms.ends_at or charge.at)
             draft = found[key] = Draft(
                 part.kind, charge.group, terms, part.tier, covered, part.overage_of, part.multiplier, part.note, home,
-                (), starts_at, ends_at,
-            )  # fmt: skip
-            place = order.setdefault(terms, len(order))
-            draft.order = (
-                charge.group.fee is not None, charge.group.meter, terms.dimensions, home, starts_at, place, part.tier,
-                bool(part.overage_of), covered is None,
+                starts_at, ends_at,
             )  # fmt: skip
         elif charge.service is None and terms is not draft.terms:
             draft.starts_at = min(draft.starts_at, terms.starts_at or draft.starts_at)
             draft.ends_at = max(draft.ends_at, terms.ends_at or draft.ends_at)
         _add(draft, part, bisect_right(credit_bounds, charge.at))
-    return [_settled(draft) for draft in found.values()]
+    return sorted((_settled(draft) for draft in found.values()), key=_place)
 
 
 def _key(terms: Terms) -> tuple[object, ...]:
@@ -99,6 +93,26 @@ def _key(terms: Terms) -> tuple[object, ...]:
         terms.exchange.id if terms.exchange else "",
         terms.dimensions,
         terms.reason,
+    )
+
+
+def _place(draft: Draft) -> tuple[object, ...]:
+    """Return a draft's place in the statement: usage before fees, by meter, dimensions, time, terms, tier and payer."""
+    terms, covered = draft.terms, draft.covered_by
+    return (
+        draft.group.fee is not None,
+        draft.group.meter,
+        terms.dimensions,
+        draft.home,
+        draft.starts_at,
+        terms.contract.version,
+        terms.label,
+        terms.rate.id if terms.rate else "",
+        draft.kind.value,
+        draft.tier,
+        draft.overage_of,
+        (covered is None, covered.name if covered else "", covered.window.starts_at if covered else draft.starts_at),
+        draft.note,
     )
 
 
@@ -157,7 +171,9 @@ def _book_reduction(name: str, touched: list[Draft], drafts: Sequence[Draft], ca
     for draft, part in zip(touched, parts, strict=True):
         if draft.covered_by is not None:
             draft.off[name] = part
-    _split_capped(name, open_, total(part for d, part in zip(touched, parts, strict=True) if d.covered_by is None), currency)
+    _split_capped(
+        name, open_, total(part for d, part in zip(touched, parts, strict=True) if d.covered_by is None), currency
+    )
 
 
 def _split_free(name: str, drafts: Sequence[Draft], amount: Decimal, currency: str) -> None:

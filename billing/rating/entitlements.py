@@ -31,9 +31,7 @@ class Inclusion:
         return any(matches(group.meter, group.by_name, said.meter, said.where) for _, _, said in self.standing.said)
 
 
-def inclusions_of(
-    standings: Sequence[Standing[Entitlement]], timeline: Timeline, history: History
-) -> list[Inclusion]:
+def inclusions_of(standings: Sequence[Standing[Entitlement]], timeline: Timeline, history: History) -> list[Inclusion]:
     """Return the entitlements' allowances over the period, in units metered."""
     return [
         Inclusion(

@@ -76,8 +76,8 @@ def _steps(draft: Draft, currency: str) -> Iterator[Step]:
         yield Step(text=f"{text_of(draft.quantity)} units included", amount=ZERO)
         return
     if draft.group.fee is not None:
+        yield from terms.arithmetic
         return
-    own = terms.exchange.currency if terms.exchange is None and terms.exchange else currency
     base = draft.gross
     if draft.multiplier:
         base = base / draft.multiplier
@@ -86,9 +86,11 @@ def _steps(draft: Draft, currency: str) -> Iterator[Step]:
     yield from _arithmetic(draft, base)
     if terms.exchange is not None:
         rate = terms.exchange
-        yield Step(text=f"x {text_of(rate.amount)} / {text_of(rate.per)} {own}, by {rate.id}", amount=None)
+        yield Step(text=f"x {text_of(rate.amount)} / {text_of(rate.per)} {currency}, by {rate.id}", amount=None)
     if draft.multiplier is not None:
-        yield Step(text=f"x {text_of(draft.multiplier)}, the overage multiplier of {draft.overage_of}", amount=draft.gross)
+        yield Step(
+            text=f"x {text_of(draft.multiplier)}, the overage multiplier of {draft.overage_of}", amount=draft.gross
+        )
 
 
 def _arithmetic(draft: Draft, base: Decimal) -> Iterator[Step]:
@@ -108,7 +110,9 @@ def _arithmetic(draft: Draft, base: Decimal) -> Iterator[Step]:
         case PercentagePrice():
             text = f"{text_of(price.rate)} x {text_of(draft.billed)} + {text_of(price.fixed)} x {draft.events} events"
             bounds = "".join(
-                f", {word} {text_of(bound)} each" for word, bound in (("min", price.min), ("max", price.max)) if bound is not None
+                f", {word} {text_of(bound)} each"
+                for word, bound in (("min", price.min), ("max", price.max))
+                if bound is not None
             )
             free = f", the first {price.free_events} free" if price.free_events else ""
             yield Step(text=text + bounds + free, amount=base)

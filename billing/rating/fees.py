@@ -64,9 +64,7 @@ def commitments_due(standings: Sequence[Standing[Commitment]], timeline: Timelin
             for part, part_window, amount in _installments(standing, window, timeline.contract.currency):
                 if not _is_billed_now(standing, part_window, timeline, history, LineKind.COMMITMENT):
                     continue
-                before = history.billed(
-                    LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on
-                )
+                before = history.billed(LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on)
                 due = amount - before
                 steps = [Step(text=f"promised from {part_window.starts_on} to {part_window.ends_on}", amount=amount)]
                 if before:
@@ -87,8 +85,10 @@ def _is_billed_now(
         return False
     begins_unbilled = starts_at >= span.starts_at and (timeline.first or starts_at > span.starts_at)
     # A clause that an amendment brought on the period's first day: the close before may not have known it.
-    begins_unbilled |= starts_at == span.starts_at and bool(history.statements) and not history.billed(
-        kind, standing.id, window.starts_on, window.ends_on
+    begins_unbilled |= (
+        starts_at == span.starts_at
+        and bool(history.statements)
+        and not history.billed(kind, standing.id, window.starts_on, window.ends_on)
     )
     amended = any(span.starts_at <= at < span.ends_at for at, _, _ in standing.said[1:])
     return begins_unbilled or amended
@@ -118,9 +118,7 @@ def _spans(standing: Standing[Fee], window: Window) -> list[tuple[date, date, Fe
     return [(day, end, fee) for (day, fee), end in zip(starts, ends, strict=True)]
 
 
-def _installments(
-    standing: Standing[Commitment], window: Window, currency: str
-) -> list[tuple[str, Window, Decimal]]:
+def _installments(standing: Standing[Commitment], window: Window, currency: str) -> list[tuple[str, Window, Decimal]]:
     clause = standing.at(window.span.starts_at)
     first = rounded(promised(clause, window), currency)
     if clause.installments is None:
@@ -138,4 +136,3 @@ def _latest_promise(standing: Standing[Commitment], window: Window, currency: st
     """Return what a window costs in all, as last amended inside it."""
     said = [clause for at, _, clause in standing.said if at < window.span.ends_at]
     return rounded(promised((said or [standing.latest])[-1], window), currency)
-

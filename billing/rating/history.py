@@ -75,7 +75,9 @@ def history_of(prior: Sequence[Statement], timeline: Timeline) -> History:
     contract = timeline.contract
     for one in prior:
         if one.contract != contract.contract or one.currency != contract.currency:
-            raise PriorMissing("an earlier statement is of another contract", given=one.contract, rated=contract.contract)
+            raise PriorMissing(
+                "an earlier statement is of another contract", given=one.contract, rated=contract.contract
+            )
     earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: (one.period, one.revision))
     latest = {one.period: one for one in earlier}
     kept = tuple(latest[month] for month in sorted(latest))

@@ -104,8 +104,8 @@ def percentage(price: PercentagePrice, quantity: Decimal, events: int, events_be
 
 def needs_events(price: object) -> bool:
     """Return whether a price looks at single events, so that a bucket of several can't be priced."""
-    return isinstance(price, CliffsPrice) or isinstance(price, PercentagePrice) and (
-        price.free_events > 0 or price.min is not None or price.max is not None
+    return isinstance(price, CliffsPrice) or (
+        isinstance(price, PercentagePrice) and (price.free_events > 0 or price.min is not None or price.max is not None)
     )
 
 

@@ -120,7 +120,11 @@ class Pricer:
 
     def home(self, at: datetime) -> Window:
         """Return the billing period an instant belongs to."""
-        return self.timeline.period if at in self.timeline.span else window_at(self.timeline.periods, at) or self.timeline.period
+        return (
+            self.timeline.period
+            if at in self.timeline.span
+            else window_at(self.timeline.periods, at) or self.timeline.period
+        )
 
     def _parts(self, at: Position, terms: Terms, quantity: Decimal, events: int) -> list[Part]:
         price = terms.price
@@ -222,7 +226,10 @@ class Pricer:
             found.append(self._charge(atom, terms, part, quantity, events, home, at_end=True))
         earlier = max(ZERO, at.before - price.free)
         if earlier > 0:
-            old, new = prices.tier_at(price.tiers, earlier), prices.tier_at(price.tiers, max(ZERO, at.units - price.free))
+            old, new = (
+                prices.tier_at(price.tiers, earlier),
+                prices.tier_at(price.tiers, max(ZERO, at.units - price.free)),
+            )
             if old != new:
                 then = prices.volume(price.tiers[old], old, ZERO, earlier, price.tiers[old].flat)
                 now = prices.volume(price.tiers[new], new, ZERO, earlier, price.tiers[new].flat)
@@ -267,12 +274,16 @@ class Pricer:
                 position.metered += line.quantity
                 position.events += line.explanation.events
                 position.begun = True
-        convert = None if terms.price is None or isinstance(terms.price, PercentagePrice | FlatPrice) else terms.price.convert
+        convert = (
+            None if terms.price is None or isinstance(terms.price, PercentagePrice | FlatPrice) else terms.price.convert
+        )
         position.units = position.before = prices.converted(convert, position.metered)
         return position
 
     def _exchange(self, contract: Contract, price: Price | None, rate: RateVersion | None) -> RateVersion | None:
-        currency = rate.currency if rate else price.currency if price and not isinstance(price, PassThroughPrice) else None
+        currency = (
+            rate.currency if rate else price.currency if price and not isinstance(price, PassThroughPrice) else None
+        )
         if currency is None or currency == contract.currency:
             return None
         if contract.fx is None:
@@ -307,12 +318,20 @@ def flats_at_zero(pricer: Pricer, groups: Sequence[Group]) -> list[tuple[Group, 
     found: list[tuple[Group, Terms]] = []
     owed: set[tuple[str, Pairs]] = set()
     for reign in pricer.timeline.reigns:
-        starts_at, ends_at = max(reign.starts_at, pricer.timeline.span.starts_at), min(reign.ends_at, pricer.timeline.span.ends_at)
+        starts_at, ends_at = (
+            max(reign.starts_at, pricer.timeline.span.starts_at),
+            min(reign.ends_at, pricer.timeline.span.ends_at),
+        )
         if starts_at >= ends_at:
             continue
         for clause in reign.contract.prices:
             price, where = clause.price, tuple(sorted(clause.where.items()))
-            if not isinstance(price, Tiered) or not price.charge_flat_at_zero or not price.tiers[0].flat or "*" in clause.meter:
+            if (
+                not isinstance(price, Tiered)
+                or not price.charge_flat_at_zero
+                or not price.tiers[0].flat
+                or "*" in clause.meter
+            ):
                 continue
             begins = max(starts_at, reign.contract.instant(clause.starts_at)) if clause.starts_at else starts_at
             group = Group(len(groups) + len(found), clause.meter, where, dict(where))

@@ -73,9 +73,7 @@ class RateBook:
     def matching(self, card: str, meter: str, dimensions: Dimensions) -> tuple[RateVersion, ...]:
         """Return every version of a card that fits a usage, whenever it starts."""
         return tuple(
-            version
-            for version in self.cards.get(card, ())
-            if matches(meter, dimensions, version.meter, version.where)
+            version for version in self.cards.get(card, ()) if matches(meter, dimensions, version.meter, version.where)
         )
 
     def rate_in_force(self, card: str, meter: str, dimensions: Dimensions, at: datetime) -> RateVersion:
@@ -86,7 +84,9 @@ class RateBook:
         """
         begun = [version for version in self.matching(card, meter, dimensions) if version.starts_at <= at]
         if not begun:
-            raise NoRate("no rate version is in force", card=card, meter=meter, dimensions=dimensions, at=at.isoformat())
+            raise NoRate(
+                "no rate version is in force", card=card, meter=meter, dimensions=dimensions, at=at.isoformat()
+            )
         narrowest = max(specificity(version.meter, version.where) for version in begun)
         rivals = [version for version in begun if specificity(version.meter, version.where) == narrowest]
         latest = max(version.starts_at for version in rivals)
@@ -104,7 +104,10 @@ def cards_of(contract: Contract) -> frozenset[str]:
     """Return the rate cards a contract version may ask."""
     priced = {
         clause.price.rate_card
-        for clause in (*contract.prices, *(price for one in contract.commitments if one.overage for price in one.overage.prices))
+        for clause in (
+            *contract.prices,
+            *(price for one in contract.commitments if one.overage for price in one.overage.prices),
+        )
         if isinstance(clause.price, PassThroughPrice) and clause.price.rate_card
     }
     exchange = {contract.fx.source} if contract.fx else set()

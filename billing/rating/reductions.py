@@ -16,35 +16,38 @@ from models.contract import Bound, Contract, Discount
 from models.money import ZERO, total
 from models.statement import LineKind
 
+SORTS = ("units", "amount", "percent")
+"""The order in which kinds of discount are taken; inside a kind, the order of the file."""
+
 _HUNDRED = Decimal(100)
 _REDUCED = (LineKind.USAGE, LineKind.FEE)
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A minimum over the period: what its scope was billed, and what lifts it to the floor where its window ends."""
+    """A minimum's window over the period: how it stands, and what lifts its scope to the floor where the window ends."""
 
     standing: Standing[Bound]
     contract: Contract
     balance: Balance
-    counted: Decimal
     missing: Decimal  # what is owed now; zero while the window runs
-    ends_at: datetime
 
 
 def discounted(
     standings: Sequence[Standing[Discount]], charges: Sequence[Charge], timeline: Timeline, history: History
-) -> None:
-    """Take every discount off the charges' net amounts: units, then amounts, then percents, each in file order."""
-    for sort in ("units", "amount", "percent"):
+) -> list[Allowance]:
+    """Take every discount off the charges' net amounts, kind by kind; return what the limited ones have left."""
+    limits = []
+    for sort in SORTS:
         for standing in standings:
             if getattr(standing.latest, sort) is not None:
-                _discount(standing, charges, timeline, history)
+                limits += _discount(standing, charges, timeline, history)
+    return limits
 
 
 def _discount(
     standing: Standing[Discount], charges: Sequence[Charge], timeline: Timeline, history: History
-) -> None:
+) -> list[Allowance]:
     reach = scopes.Reach(standing)
     allowance = None if standing.latest.percent is not None else _limit(standing, timeline, history)
     for charge in charges:
@@ -63,6 +66,7 @@ def _discount(
         else:
             off, _ = allowance.take(charge.at, charge.net)
         reduce(charge, standing.id, off)
+    return [allowance] if allowance is not None else []
 
 
 def _limit(standing: Standing[Discount], timeline: Timeline, history: History) -> Allowance:
@@ -117,31 +121,23 @@ def capped(
 
 def floors(
     standings: Sequence[Standing[Bound]], charges: Sequence[Charge], timeline: Timeline, history: History
-) -> list[tuple[Floor, Allowance]]:
+) -> list[Floor]:
     """Return each minimum: what counted towards it, and what is missing where its window ends in the period."""
     found = []
     for standing in standings:
         reach, allowance = scopes.Reach(standing), bound_allowance(standing, "minimum", timeline, history)
-        counted: dict[int, Decimal] = {}
         for charge in charges:
             if charge.kind in _REDUCED and reach.holds(charge.group, charge.at):
-                _, balance = allowance.take(charge.drawn_at, max(ZERO, charge.net))
-                if balance is not None:
-                    counted[id(balance)] = counted.get(id(balance), ZERO) + charge.net
+                allowance.take(charge.drawn_at, max(ZERO, charge.net))
         allowance.finish(timeline.span.ends_at)
         for balance in allowance.balances:
             ended = balance.window.ends_at <= timeline.span.ends_at
             found.append(
-                (
-                    Floor(
-                        standing,
-                        standing.version_at(balance.window.starts_at),
-                        balance,
-                        counted.get(id(balance), ZERO),
-                        balance.left if ended else ZERO,
-                        balance.window.ends_at,
-                    ),
-                    allowance,
+                Floor(
+                    standing,
+                    standing.version_at(balance.window.starts_at),
+                    balance,
+                    balance.left if ended else ZERO,
                 )
             )
     return found

@@ -62,7 +62,8 @@ def contains(outer: Commitment, inner: Commitment) -> bool:
     ):
         return False
     return all(
-        tag in inner.scope.tags and set(inner.scope.tags[tag]) <= set(fitting) for tag, fitting in outer.scope.tags.items()
+        tag in inner.scope.tags and set(inner.scope.tags[tag]) <= set(fitting)
+        for tag, fitting in outer.scope.tags.items()
     )
 
 

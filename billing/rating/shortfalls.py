@@ -27,9 +27,7 @@ class Shortfall:
     amount: Decimal
 
 
-def uncount_promotional(
-    ledgers: Sequence[Ledger], grants: Sequence[Grant], bounds: Sequence[datetime]
-) -> None:
+def uncount_promotional(ledgers: Sequence[Ledger], grants: Sequence[Grant], bounds: Sequence[datetime]) -> None:
     """Take what promotional credits paid out of the counts of every floor that does not count it."""
     for ledger in ledgers:
         if ledger.prepaid or ledger.standing.latest.counts_promotional:

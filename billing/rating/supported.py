@@ -13,7 +13,9 @@ _LENGTH: dict[Every, int] = {"week": 0, "month": 1, "quarter": 2, "year": 3, "te
 class ClauseNotSupported(Refusal):
     """The contract says something that rating can't apply."""
 
-    remedy = "Rewrite the clause in terms that docs/policies.md lists, or bill it by hand; it is never left out silently."
+    remedy = (
+        "Rewrite the clause in terms that docs/policies.md lists, or bill it by hand; it is never left out silently."
+    )
 
 
 def refuse_unsupported(timeline: Timeline) -> None:

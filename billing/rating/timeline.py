@@ -182,12 +182,12 @@ def timeline_of(contracts: Sequence[Contract], month: str) -> Timeline:
         raise AmbiguousPeriod("several billing periods begin in the month", period=month, begin=days)
     period = chosen[0]
     after = [window.span for window in periods if window.span.starts_at >= period.span.ends_at]
-    following = after[0] if after else Period(
-        starts_at=period.span.ends_at, ends_at=period.span.ends_at + timedelta(microseconds=1)
+    following = (
+        after[0]
+        if after
+        else Period(starts_at=period.span.ends_at, ends_at=period.span.ends_at + timedelta(microseconds=1))
     )
     return Timeline(month[:7], reigns, period, following, periods)
-
-
 
 
 def _refuse_mixed(versions: Sequence[Contract]) -> None:

@@ -107,9 +107,7 @@ def groups_of(lines: Iterable[UsageLine], keys: frozenset[str]) -> list[tuple[Gr
     ]
 
 
-def laid_in_time(
-    group: Group, lines: Sequence[UsageLine], bounds: tuple[datetime, ...], grain: Grain
-) -> GroupUsage:
+def laid_in_time(group: Group, lines: Sequence[UsageLine], bounds: tuple[datetime, ...], grain: Grain) -> GroupUsage:
     """Return a group's atoms, in time: lines of one segment (and hour) are one atom, however they were split.
 
     Raises:
@@ -121,7 +119,10 @@ def laid_in_time(
         segment = _segment(usage, line)
         if grain == "event" and (line.events > 1 or line.quantity < 0):
             raise EventsNeeded(
-                "a price for single events meets a bucket", meter=line.meter, at=instant_text(line.starts_at), events=line.events
+                "a price for single events meets a bucket",
+                meter=line.meter,
+                at=instant_text(line.starts_at),
+                events=line.events,
             )
         if grain == "segment":
             key = (segment, bounds[segment], 0)

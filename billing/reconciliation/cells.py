@@ -55,8 +55,7 @@ class Cells:
         for one in slices:
             self.db.register(f"{one.source}_in", one.rows)
             self.db.execute(
-                f"CREATE TABLE {one.source} AS SELECT * FROM {one.source}_in"
-                " WHERE starts_at >= $1 AND starts_at < $2",
+                f"CREATE TABLE {one.source} AS SELECT * FROM {one.source}_in WHERE starts_at >= $1 AND starts_at < $2",
                 [period.starts_at, period.ends_at],
             )
             if one.policy.grain == "day":
@@ -113,8 +112,7 @@ class Cells:
     def quantity(self, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> Decimal:
         """Return a source's quantity of a meter over a span."""
         rows = self.db.execute(
-            f"SELECT coalesce(sum(quantity), 0) FROM {source}"
-            " WHERE meter = $1 AND starts_at >= $2 AND starts_at < $3",
+            f"SELECT coalesce(sum(quantity), 0) FROM {source} WHERE meter = $1 AND starts_at >= $2 AND starts_at < $3",
             [meter, starts_at, ends_at],
         ).fetchall()
         return Decimal(rows[0][0])

@@ -17,12 +17,6 @@ from models.usage_policy import UsagePolicy
 ZERO = Decimal(0)
 
 
-class CutInsideCell(Refusal):
-    """A source that reports whole days is the authority, and a price or period changes inside a day."""
-
-    remedy = "Let a finer source speak for this meter, or correct the usage with evidence."
-
-
 class NegativeMeter(Refusal):
     """A meter's authoritative total over the month is below zero."""
 
@@ -66,7 +60,7 @@ def reconcile(
     finding.
 
     Raises:
-        NoAuthority, CutInsideCell, NegativeMeter, ResolutionIncomplete: a person decides.
+        NoAuthority, NegativeMeter, ResolutionIncomplete: a person decides.
     """
     answered = {resolution.finding: resolution for resolution in resolutions}
     with Cells(slices, period, cuts) as cells:
@@ -82,7 +76,7 @@ def reconcile(
         speaking = _speaking(cells, policy, customer, period)
         usage: list[UsageLine] = []
         for meter, source in speaking.items():
-            usage += _lines(cells, meter, source, [one for one in found if one.meter == meter], answered, cuts)
+            usage += _lines(cells, meter, source, [one for one in found if one.meter == meter], answered)
     _refuse_negative(usage)
     return Reconciled(
         totals=totals,
@@ -109,7 +103,6 @@ def _lines(
     source: str,
     about: Sequence[Finding],
     answered: dict[str, Resolution],
-    cuts: tuple[datetime, ...],
 ) -> list[UsageLine]:
     """Return a meter's usage lines: the authority's, with each answered finding's span as the answer says."""
     spans: list[tuple[datetime, datetime, Finding, Resolution]] = []
@@ -124,10 +117,10 @@ def _lines(
         begin = max(at, starts_at)
         if begin >= ends_at:
             continue
-        lines += _read(cells, source, meter, at, begin, cuts)
-        lines += _answered(cells, source, meter, begin, ends_at, finding, resolution, cuts)
+        lines += _read(cells, source, meter, at, begin)
+        lines += _answered(cells, source, meter, begin, ends_at, finding, resolution)
         at = ends_at
-    lines += _read(cells, source, meter, at, cells.period.ends_at, cuts)
+    lines += _read(cells, source, meter, at, cells.period.ends_at)
     return lines
 
 
@@ -146,20 +139,19 @@ def _answered(
     ends_at: datetime,
     finding: Finding,
     resolution: Resolution,
-    cuts: tuple[datetime, ...],
 ) -> list[UsageLine]:
     match resolution.answer:
         case Answer.ACCEPT:
             accepted = resolution.source or finding.against
             if accepted not in cells.slices:
                 raise ResolutionIncomplete(f"{accepted} is no source of this close", finding=finding.id)
-            return _read(cells, accepted, meter, starts_at, ends_at, cuts)
+            return _read(cells, accepted, meter, starts_at, ends_at)
         case Answer.EXCLUDE:
             return []
         case Answer.CORRECT:
             if resolution.quantity is None:
                 raise ResolutionIncomplete("a correction needs its quantity", finding=finding.id)
-            lines = _read(cells, source, meter, starts_at, ends_at, cuts)
+            lines = _read(cells, source, meter, starts_at, ends_at)
             counted = sum((line.quantity for line in lines), ZERO)
             dimensions = lines[0].dimensions if lines else finding.dimensions
             bucket = lines[0] if lines else None
@@ -176,21 +168,12 @@ def _answered(
                 ),
             ]
         case Answer.DEFER:
-            return _read(cells, source, meter, starts_at, ends_at, cuts)
+            return _read(cells, source, meter, starts_at, ends_at)
 
 
-def _read(
-    cells: Cells, source: str, meter: str, starts_at: datetime, ends_at: datetime, cuts: tuple[datetime, ...]
-) -> list[UsageLine]:
+def _read(cells: Cells, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> list[UsageLine]:
     lines = []
     for dims, begin, end, quantity, events in cells.lines(source, meter, starts_at, ends_at):
-        inside = [cut for cut in cuts if begin < cut < end]
-        if inside:
-            raise CutInsideCell(
-                f"{source} speaks for {meter} by whole days and something changes inside one",
-                cut=inside[0].isoformat(),
-                cell=begin.isoformat(),
-            )
         lines.append(
             UsageLine(
                 meter=meter,

@@ -83,12 +83,23 @@ SELECT 'ember',
        FROM priced WHERE customer = 'ember' AND month = '2026-10' AND meter = 'sms.segments')
     + 3 * 5;
 
--- gale: a promotional 200 pays what is used before the 16th.
+-- gale: a promotional 200 pays what is used before the 16th. Of each line it pays the cents that are that part's:
+-- the line's cents split by the exact amounts before and after, whole cents first, the odd one to the larger rest.
+CREATE TABLE gale AS
+SELECT amount * 100 AS cents, amount * 100 * early / nullif(exact, 0) AS share
+FROM (
+    SELECT round(sum(quantity * price), 2) AS amount, sum(quantity * price)::DOUBLE AS exact,
+           coalesce(sum(quantity * price) FILTER (local_at < '2026-10-16'), 0)::DOUBLE AS early
+    FROM priced WHERE customer = 'gale' AND month = '2026-10'
+    GROUP BY meter, provider, model, since
+);
+
 INSERT INTO totals
-SELECT 'gale',
-    (SELECT sum(amount) FROM lines WHERE customer = 'gale')
-    - least(200, (SELECT round(sum(quantity * price), 2) FROM priced
-                  WHERE customer = 'gale' AND month = '2026-10' AND local_at < '2026-10-16'));
+SELECT 'gale', (sum(cents) - least(20000, sum(CASE
+        WHEN floor(share) + floor(cents - share) = cents THEN floor(share)
+        WHEN share - floor(share) >= (cents - share) - floor(cents - share) THEN floor(share) + 1
+        ELSE floor(share) END))) / 100
+FROM gale;
 
 -- halo: 360 buys 400 and 40 more; they pay the month's usage.
 INSERT INTO totals
@@ -143,9 +154,9 @@ FROM (
         FROM priced WHERE customer = 'lyra' AND meter <> 'call.minutes' AND NOT own_key
         GROUP BY month, hour, meter, provider, model, price
         UNION ALL
-        SELECT month, hour, 'call.minutes', '', '', 1, low * 0.05 FROM lyra_minutes
+        SELECT month, hour, 'call.minutes', '', '', 1, (low * 0.05)::DECIMAL(28, 14) FROM lyra_minutes
         UNION ALL
-        SELECT month, hour, 'call.minutes', '', '', 2, (quantity - low) * 0.04 FROM lyra_minutes
+        SELECT month, hour, 'call.minutes', '', '', 2, ((quantity - low) * 0.04)::DECIMAL(28, 14) FROM lyra_minutes
     )
 );
 

@@ -1,7 +1,7 @@
 """Seed: terms, people and the months behind October into the books, through the same doors the product uses."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path

@@ -24,10 +24,10 @@ class FakeS3:
     def get_paginator(self, _name: str) -> "FakeS3":
         return self
 
-    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
         return [{"Contents": [{"Key": key} for key in self.files if key.startswith(Prefix)]}]
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.files[Key])}
 
 

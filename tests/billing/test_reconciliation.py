@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.reconciliation.cells import Slice
-from billing.reconciliation.reconcile import CutInsideCell, NegativeMeter, Reconciled, ResolutionIncomplete, reconcile
+from billing.reconciliation.reconcile import NegativeMeter, Reconciled, ResolutionIncomplete, reconcile
 from models.period import month_period
 from models.reconciliation import Answer, Cause, Finding, Resolution, Severity
 from models.usage_policy import NoAuthority
@@ -211,13 +211,6 @@ def test_a_correction_without_a_quantity_is_refused() -> None:
 def test_the_same_difference_has_the_same_id_however_often_it_is_found() -> None:
     slices = [a_slice("clickhouse", [event(2, "20")]), a_slice("posthog", [event(2, "50")])]
     assert compare(slices).findings == compare(slices).findings
-
-
-def test_a_price_change_inside_a_day_refuses_a_daily_authority() -> None:
-    sheet = a_slice("sheet", days([DAILY] * 31), grain="day")
-    cut = datetime(2026, 10, 7, 10, 17, tzinfo=UTC)
-    with pytest.raises(CutInsideCell, match="whole days"):
-        compare([sheet], cuts=(cut,))
 
 
 def test_buckets_are_cut_at_the_instant_a_price_changes() -> None:

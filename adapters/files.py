@@ -1,0 +1,226 @@
+"""Files: contracts, prices, usage, policies and statements, read strictly; an error says file, line, key and what was expected."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.scalarfloat import ScalarFloat
+
+from models.contract import Contract
+from models.rate_card import RateVersion
+from models.refusal import Refusal
+from models.statement import Statement
+from models.usage import UsageEvent
+from models.usage_policy import UsagePolicy
+
+Noun = TypeVar("Noun", bound=BaseModel)
+FIELDS = ("id", "customer", "meter", "quantity", "timestamp")
+"""Columns every usage file has; `received_at` is optional, every other column is a dimension."""
+
+
+class MalformedFile(Refusal):
+    """A file is not what its format says."""
+
+    remedy = "Correct the named place in the file; nothing of it was used."
+
+    def __init__(self, path: Path, what: str, line: int | None = None, key: str = "") -> None:
+        self.path, self.line, self.key = path, line, key
+        facts: dict[str, object] = {"file": path}
+        if line is not None:
+            facts["line"] = line
+        if key:
+            facts["key"] = key
+        super().__init__(what, **facts)
+
+
+def read_contract(path: Path) -> Contract:
+    """Return the contract version of a YAML file; raises MalformedFile."""
+    return read_value(path, Contract)
+
+
+def read_policy(path: Path) -> UsagePolicy:
+    """Return the usage policy of a YAML file; raises MalformedFile."""
+    return read_value(path, UsagePolicy)
+
+
+def read_value(path: Path, noun: type[Noun]) -> Noun:
+    """Return a noun of a YAML file; raises MalformedFile naming line and key of the first thing wrong."""
+    return _checked(path, noun, _yaml(path))
+
+
+def read_statement(path: Path) -> Statement:
+    """Return the statement of a JSON file; raises MalformedFile."""
+    try:
+        return Statement.from_text(_text(path))
+    except ValidationError as error:
+        raise MalformedFile(path, _words(error), key=_key(error)) from error
+
+
+def read_prices(path: Path) -> tuple[RateVersion, ...]:
+    """Return the rate versions of a YAML list or of JSON lines; raises MalformedFile."""
+    if path.suffix in (".jsonl", ".ndjson"):
+        return tuple(_checked(path, RateVersion, row, line) for line, row in _json_lines(path))
+    rows = _yaml(path)
+    if not isinstance(rows, CommentedSeq):
+        raise MalformedFile(path, "expected a list of rate versions", 1)
+    return tuple(_checked(path, RateVersion, row, rows.lc.item(index)[0] + 1) for index, row in enumerate(rows))
+
+
+def read_usage(path: Path) -> tuple[UsageEvent, ...]:
+    """Return the usage events of a CSV, JSON lines or Parquet file; raises MalformedFile.
+
+    Decimals are text in JSON lines; a float there is refused, as is one in Parquet.
+    """
+    match path.suffix:
+        case ".csv":
+            rows: Iterable[tuple[int, Mapping[str, Any]]] = _csv(path)
+        case ".jsonl" | ".ndjson":
+            rows = _json_lines(path)
+        case ".parquet":
+            rows = _parquet(path)
+        case other:
+            raise MalformedFile(path, f"expected .csv, .jsonl or .parquet, found {other!r}")
+    return tuple(_event(path, line, row) for line, row in rows)
+
+
+def _event(path: Path, line: int, row: Mapping[str, Any]) -> UsageEvent:
+    missing = [name for name in FIELDS if row.get(name) in (None, "")]
+    if missing:
+        raise MalformedFile(path, f"{missing[0]} is missing", line, missing[0])
+    known = {name: row[name] for name in FIELDS}
+    if row.get("received_at") not in (None, ""):
+        known["received_at"] = row["received_at"]
+    dimensions = {
+        name: _dimension(value)
+        for name, value in row.items()
+        if name not in known and name != "received_at" and value not in (None, "")
+    }
+    return _checked(path, UsageEvent, {**known, "dimensions": dimensions}, line)
+
+
+def _dimension(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int) else value
+
+
+def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(_text(path).splitlines(), strict=True)
+    missing = [name for name in FIELDS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise MalformedFile(path, f"the header lacks {', '.join(missing)}", 1, missing[0])
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise MalformedFile(path, "the row has not as many cells as the header", reader.line_num)
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise MalformedFile(path, f"not CSV: {error}", reader.line_num) from error
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise MalformedFile(path, f"not JSON: {error.msg}", number) from error
+        if not isinstance(row, dict):
+            raise MalformedFile(path, "expected an object", number)
+        yield number, row
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise MalformedFile(path, f"not a whole Parquet file: {str(error).splitlines()[0]}") from error
+    missing = [name for name in FIELDS if name not in table.schema.names]
+    if missing:
+        raise MalformedFile(path, f"the schema lacks {', '.join(missing)}", key=missing[0])
+    yield from enumerate(table.to_pylist(), 1)
+
+
+def _yaml(path: Path) -> Any:
+    loader = YAML(typ="rt")
+    loader.allow_duplicate_keys = False
+    try:
+        loaded = loader.load(_text(path))
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise MalformedFile(path, f"not YAML: {problem}", mark.line + 1 if mark else None) from error
+    if loaded is None:
+        raise MalformedFile(path, "the file is empty", 1)
+    return loaded
+
+
+def _checked(path: Path, noun: type[Noun], content: Any, line: int | None = None) -> Noun:
+    try:
+        return noun.model_validate(_plain(content))
+    except ValidationError as error:
+        place = error.errors()[0]["loc"]
+        raise MalformedFile(path, _words(error), _line(content, place) or line, _key(error)) from error
+
+
+def _plain(content: Any) -> Any:
+    """Return plain data of a round-trip tree; floats stay floats, so that they are refused where money is."""
+    if isinstance(content, CommentedMap | dict):
+        return {str(key): _plain(value) for key, value in content.items()}
+    if isinstance(content, CommentedSeq | list):
+        return tuple(_plain(value) for value in content)
+    if isinstance(content, ScalarFloat):
+        return float(content)
+    if isinstance(content, bool):
+        return content
+    if isinstance(content, int):
+        return int(content)
+    if isinstance(content, str):
+        return str(content)
+    return content
+
+
+def _line(content: Any, place: Sequence[int | str]) -> int | None:
+    """Return the line of the deepest part of a place that the file has, counted from 1."""
+    line: int | None = None
+    for part in place:
+        if isinstance(content, CommentedMap):
+            if part not in content:
+                continue  # a union's tag, or a key that is missing: the line of what should hold it
+            line = content.lc.key(part)[0] + 1
+            content = content[part]
+        elif isinstance(content, CommentedSeq) and isinstance(part, int) and part < len(content):
+            line = content.lc.item(part)[0] + 1
+            content = content[part]
+    return line
+
+
+def _key(error: ValidationError) -> str:
+    return ".".join(str(part) for part in error.errors()[0]["loc"])
+
+
+def _words(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if first["type"] == "extra_forbidden":
+        return f"unknown key {first['loc'][-1]!r}"
+    if first["type"] == "missing":
+        return f"{first['loc'][-1]!r} is missing"
+    return str(first["msg"]).removeprefix("Value error, ")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise MalformedFile(path, "there is no such file") from error
+    except UnicodeDecodeError as error:
+        raise MalformedFile(path, "not UTF-8 text") from error

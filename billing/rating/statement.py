@@ -1,0 +1,456 @@
+"""The rule: one contract, one period, one statement. It reads as the contract does: one step a line, in its order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from billing.rating import commitments as commitments_
+from billing.rating import credits as credits_
+from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pricing, reductions, scopes, shortfalls
+from billing.rating.allowance import Allowance
+from billing.rating.charges import Charge, Terms
+from billing.rating.commitments import Ledger, Slice
+from billing.rating.credits import Grant
+from billing.rating.drafts import Draft
+from billing.rating.entitlements import Inclusion
+from billing.rating.exact import exactly
+from billing.rating.fees import Due
+from billing.rating.history import History, history_of
+from billing.rating.pricing import Pricer
+from billing.rating.rates import RateBook
+from billing.rating.supported import refuse_unsupported
+from billing.rating.timeline import Timeline, timeline_of
+from billing.rating.usage import Atom, Grain, Group, GroupUsage, digest_of, groups_of, laid_in_time
+from models.contract import Contract, PriceClause
+from models.money import ZERO, total
+from models.period import Period
+from models.rate_card import RateVersion
+from models.refusal import Refusal
+from models.statement import BillTo, LineKind, Pool, RatedLine, Statement
+from models.usage import UsageLine
+
+OWN_KEY = "own_key"
+
+
+class NegativeStatement(Refusal):
+    """A statement's total is below zero. Credits stop at what is due, so something else pays money back."""
+
+    remedy = "Issue a credit note for what is owed to the customer; a statement is never negative."
+
+
+def statement_for(
+    contracts: Sequence[Contract],
+    usage: Sequence[UsageLine],
+    rates: Sequence[RateVersion],
+    period: str,
+    prior: Sequence[Statement] = (),
+    *,
+    reconciliation: str | None = None,
+    engine: str,
+) -> Statement:
+    """Return one customer's rated period.
+
+    `contracts` are all versions of one contract. `usage` are the period's reconciled lines, and late ones of earlier
+    periods inside the backdating limit, cut where `cuts_of` says; neither their order nor how they are split changes
+    a cent. `period` is the month a billing period begins in, such as 2026-10. `prior` are the contract's earlier
+    statements: pools, tiers over long windows and amounts billed ahead go on from them.
+
+    Amounts are in the contract's currency, rounded once, at the line. The rules: docs/policies.md.
+
+    Raises:
+        A refusal for whatever the contract or the rate card does not answer; nothing is billed at a default.
+    """
+    with exactly():
+        month = _Month(timeline_of(contracts, period), RateBook.of(rates), tuple(usage))
+        refuse_unsupported(month.timeline)
+        month.history = history_of(prior, month.timeline)
+        work = month.rated("segment")
+        if work.order_matters:
+            work = month.rated("hour")
+        return month.statement(work, prior, reconciliation, engine)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What the steps leave for one another."""
+
+    usages: list[GroupUsage]
+    charges: list[Charge] = field(default_factory=list)
+    inclusions: list[Inclusion] = field(default_factory=list)
+    limits: list[Allowance] = field(default_factory=list)
+    minimums: list[reductions.Floor] = field(default_factory=list)
+    caps: list[Allowance] = field(default_factory=list)
+    ledgers: list[Ledger] = field(default_factory=list)
+    slices: list[Slice] = field(default_factory=list)
+    grants: list[Grant] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
+    lines: list[RatedLine] = field(default_factory=list)
+    pools: list[Pool] = field(default_factory=list)
+    shares_position: bool = False
+
+    @property
+    def order_matters(self) -> bool:
+        """Whether something ran out, so that it matters which usage of a segment came first."""
+        return (
+            self.shares_position
+            or any(one.allowance.exhausted for one in self.inclusions)
+            or any(one.exhausted for one in (*self.limits, *self.caps))
+            or any(
+                one.allowance.exhausted and (one.prepaid or one.standing.latest.overage is not None)
+                for one in self.ledgers
+            )
+        )
+
+
+@dataclass(slots=True)
+class _Month:
+    """The period at hand: the contract's time, the rates, the usage."""
+
+    timeline: Timeline
+    book: RateBook
+    usage: tuple[UsageLine, ...]
+    history: History = field(default_factory=lambda: History(()))
+
+    def rated(self, grain: Grain) -> _Work:
+        """Apply the waterfall (docs/policies.md), at a grain of time."""
+        work = _Work(self._laid(grain))
+        self._price(work)
+        self._add_fees(work)
+        self._reduce(work)
+        self._commit(work)
+        self._book(work)
+        self._pay(work)
+        self._bill(work)
+        self._close(work)
+        return work
+
+    def _laid(self, grain: Grain) -> list[GroupUsage]:
+        timeline = self.timeline
+        scoped = [(scopes.Reach(one), cuts.scoped_bounds(one)) for one in cuts.scoped_standings(timeline)]
+        included = [
+            (one, cuts.entitlement_bounds(one)) for one in timeline.standings(lambda contract: contract.entitlements)
+        ]
+        since = min(timeline.span.starts_at, cuts.late_since(timeline))
+        found = []
+        for group, held in groups_of(self.usage, self._dimensions()):
+            bounds = cuts.bounds_for(group, timeline, self.book, scoped, included, since)
+            by_event = any(
+                prices.needs_events(clause.price)
+                for reign in timeline.reigns
+                for clause in _all_prices(reign.contract)
+                if pricing.rates_.matches(group.meter, group.by_name, clause.meter, clause.where)
+            )
+            found.append(laid_in_time(group, held, bounds, "event" if by_event and not group.own_key else grain))
+        return found
+
+    def _dimensions(self) -> frozenset[str]:
+        """Return the dimensions that any clause, rate or group of the invoice looks at."""
+        found = {OWN_KEY}
+        for reign in self.timeline.reigns:
+            contract = reign.contract
+            found |= set(contract.invoice.group_by) - {"meter"}
+            for clause in _all_prices(contract):
+                found |= set(clause.where)
+            for entitlement in contract.entitlements:
+                found |= set(entitlement.where)
+            for card in pricing.rates_.cards_of(contract):
+                for version in self.book.cards.get(card, ()):
+                    found |= set(version.where)
+        return frozenset(found | self._scopes_look_at())
+
+    def _scopes_look_at(self) -> frozenset[str]:
+        return frozenset(
+            key
+            for standing in cuts.scoped_standings(self.timeline)
+            for _, _, clause in standing.said
+            for key in scopes.dimensions_of(clause.scope)
+        )
+
+    def _pricer(self, commitment: str | None = None) -> Pricer:
+        def own(contract: Contract) -> Sequence[PriceClause]:
+            return contract.prices
+
+        def overage(contract: Contract) -> Sequence[PriceClause]:
+            return [
+                price
+                for one in contract.commitments
+                if one.id == commitment and one.overage is not None
+                for price in one.overage.prices
+            ]
+
+        return Pricer(
+            self.timeline,
+            self.book,
+            self.history if commitment is None else History(()),
+            own if commitment is None else overage,
+            own=commitment is None,
+            told_apart_by=frozenset(self.timeline.contract.invoice.group_by) - {"meter"},
+            scopes_look_at=self._scopes_look_at(),
+        )
+
+    def _price(self, work: _Work) -> None:
+        """Exclude own keys, take included units, price the rest at the terms in force at each instant."""
+        pricer = self._pricer()
+        work.inclusions = entitlements.inclusions_of(
+            self.timeline.standings(lambda contract: contract.entitlements), self.timeline, self.history
+        )
+        terms: dict[tuple[int, int], Terms] = {}
+        bounds = {usage.group.index: usage.bounds for usage in work.usages}
+        dims: dict[tuple[str, tuple[tuple[str, str], ...]], set[tuple[tuple[str, str], ...]]] = {}
+        for atom in sorted((atom for usage in work.usages for atom in usage.atoms), key=lambda one: one.rank):
+            segment = bounds[atom.group.index][atom.segment : atom.segment + 2]
+            if atom.group.own_key:
+                work.charges.append(self._excluded(atom, pricer, terms))
+                continue
+            given = entitlements.consumed(atom, work.inclusions)
+            work.charges += [self._included(atom, one, units, pricer) for one, units in given]
+            rest = atom.quantity - sum((units for _, units in given), ZERO)
+            if given and rest == 0:
+                continue
+            key = (atom.group.index, atom.segment)
+            if key not in terms:
+                found = pricer.terms_at(atom.group, segment[0], segment[1])
+                assert found is not None, "a contract's own pricer answers or refuses"
+                terms[key] = found
+            if not pricing.is_additive(terms[key].price):
+                dims.setdefault(terms[key].position, set()).add(terms[key].dimensions)
+            work.charges += pricer.price(atom, terms[key], rest, 0 if given else atom.events)
+        for group, owed in pricing.flats_at_zero(pricer, [usage.group for usage in work.usages]):
+            at = owed.starts_at or self.timeline.span.starts_at
+            work.charges += pricer.price(Atom(group, at, 0, ZERO, 0, ""), owed, ZERO, 0)
+        work.charges += pricer.finish()
+        work.shares_position = any(len(apart) > 1 for apart in dims.values())
+
+    def _excluded(self, atom: Atom, pricer: Pricer, known: dict[tuple[int, int], Terms]) -> Charge:
+        key = (atom.group.index, -1 - atom.segment)
+        if key not in known:
+            reign = self.timeline.reign_at(atom.at)
+            known[key] = Terms(
+                contract=reign.contract,
+                label=OWN_KEY,
+                starts_at=max(reign.starts_at, self.timeline.span.starts_at)
+                if atom.at in self.timeline.span
+                else atom.at,
+                ends_at=min(reign.ends_at, self.timeline.span.ends_at) if atom.at in self.timeline.span else None,
+                dimensions=atom.group.dimensions,
+                reason="usage on the customer's own key is billed by the provider",
+            )
+        return self._free_charge(LineKind.EXCLUDED, atom, known[key], atom.quantity, atom.events, pricer)
+
+    def _included(self, atom: Atom, one: Inclusion, units: Decimal, pricer: Pricer) -> Charge:
+        clause, contract = one.standing.at(atom.at), one.standing.version_at(atom.at)
+        looked_at = set(clause.where) | self._scopes_look_at()
+        terms = Terms(
+            contract=contract,
+            label=clause.id,
+            starts_at=max(one.standing.starts_at, self.timeline.span.starts_at),
+            ends_at=min(one.standing.ends_at, self.timeline.span.ends_at),
+            dimensions=tuple(pair for pair in atom.group.dimensions if pair[0] in looked_at),
+        )
+        return self._free_charge(LineKind.INCLUDED, atom, terms, units, atom.events, pricer)
+
+    def _free_charge(
+        self, kind: LineKind, atom: Atom, terms: Terms, units: Decimal, events: int, pricer: Pricer
+    ) -> Charge:
+        home = pricer.home(atom.at)
+        return Charge(
+            kind=kind,
+            group=atom.group,
+            terms=terms,
+            at=atom.at,
+            drawn_at=atom.at,
+            rank=(*atom.rank, 0),
+            tier=0,
+            quantity=units,
+            billed=ZERO if kind is LineKind.EXCLUDED else units,
+            gross=ZERO,
+            events=events,
+            source=atom.source,
+            home=None if home is self.timeline.period else home,
+        )
+
+    def _add_fees(self, work: _Work) -> None:
+        """Add the fees this close bills; a fee counts on the statement it is billed on, at the period's end."""
+        first = len(work.usages) + 1_000_000
+        standings = self.timeline.standings(lambda contract: contract.fees)
+        for index, due in enumerate(fees.fees_due(standings, self.timeline, self.history)):
+            work.charges.append(self._fee_charge(due, first + index))
+
+    def _fee_charge(self, due: Due, index: int) -> Charge:
+        group = Group(index, due.id, (), {}, due.id)
+        terms = Terms(contract=due.contract, label=due.id, fee=due.fee, arithmetic=due.steps)
+        at = self.timeline.last_instant
+        return Charge(
+            kind=LineKind.FEE,
+            group=group,
+            terms=terms,
+            at=at,
+            drawn_at=at,
+            rank=(at, due.id, (), due.window.starts_on.isoformat(), 0),
+            tier=0,
+            quantity=Decimal(1),
+            billed=Decimal(1),
+            gross=due.amount,
+            net=due.amount,
+            service=(due.window.span.starts_at, due.window.span.ends_at),
+        )
+
+    def _reduce(self, work: _Work) -> None:
+        """Take discounts and caps off, in time; count towards the minimums."""
+        timeline, history = self.timeline, self.history
+        work.charges.sort(key=lambda charge: charge.order)
+        work.limits = reductions.discounted(timeline.standings(lambda c: c.discounts), work.charges, timeline, history)
+        work.caps = reductions.capped(timeline.standings(lambda c: c.maximums), work.charges, timeline, history)
+        work.minimums = reductions.floors(timeline.standings(lambda c: c.minimums), work.charges, timeline, history)
+
+    def _commit(self, work: _Work) -> None:
+        """Draw prepaid pools and count towards floors, in time; overage terms past exhaustion."""
+        standings = self.timeline.standings(lambda contract: contract.commitments)
+        pricers = {
+            one.id: self._pricer(one.id)
+            for one in standings
+            if any(said.overage is not None and said.overage.prices for _, _, said in one.said)
+        }
+        work.ledgers = commitments_.ledgers_of(standings, self.timeline, self.history, pricers)
+        work.slices = commitments_.applied(work.ledgers, work.charges)
+        for ledger in work.ledgers:
+            if ledger.prepaid:
+                ledger.allowance.finish(self.timeline.span.ends_at)
+
+    def _book(self, work: _Work) -> None:
+        """Gather the slices into lines and round each once; give the covered ones their pool's draw."""
+        timeline, currency = self.timeline, self.timeline.contract.currency
+        bounds = credits_.bounds_of(timeline.standings(lambda contract: contract.credits))
+        work.drafts = drafts.gathered(work.slices, bounds)
+        lines.named(work.drafts, timeline, self.history)
+        caps = [one.id for one in timeline.standings(lambda contract: contract.maximums)]
+        drafts.booked(work.drafts, [*self._discount_order(), *caps], frozenset(caps), currency)
+        draws = drafts.drawn(work.drafts, currency)
+        work.lines += [lines.usage_line(draft, timeline) for draft in work.drafts]
+        work.lines += self._reduction_lines(work.drafts)
+        work.lines += [line for floor in work.minimums if (line := lines.minimum_line(floor, timeline))]
+        for balance, amount, covered in draws:
+            line = lines.pool_draw_line(balance, amount, covered, timeline.contract, timeline)
+            work.lines += [line] if line else []
+
+    def _discount_order(self) -> list[str]:
+        standings = self.timeline.standings(lambda contract: contract.discounts)
+        return [one.id for sort in reductions.SORTS for one in standings if getattr(one.latest, sort) is not None]
+
+    def _reduction_lines(self, drafted: Sequence[Draft]) -> list[RatedLine]:
+        timeline = self.timeline
+        by_id = {one.id: one for one in timeline.standings(lambda contract: contract.discounts)}
+        found = [
+            lines.discount_line(by_id[name].latest, by_id[name].said[-1][1], drafted, timeline)
+            for name in self._discount_order()
+        ]
+        found += [
+            lines.cap_line(one.id, one.latest.amount, one.said[-1][1], drafted, timeline)
+            for one in timeline.standings(lambda contract: contract.maximums)
+        ]
+        return [line for line in found if line is not None]
+
+    def _pay(self, work: _Work) -> None:
+        """Let credits pay what is due; bill what floors lack where their windows end."""
+        timeline = self.timeline
+        standings = timeline.standings(lambda contract: contract.credits)
+        bounds = credits_.bounds_of(standings)
+        work.grants = credits_.grants_of(standings, timeline, self.history)
+        credits_.pay(work.grants, work.drafts, bounds, timeline)
+        for grant in work.grants:
+            grant.allowance.finish(timeline.span.ends_at)
+        work.lines += lines.credit_draw_lines(work.grants, timeline)
+        shortfalls.uncount_promotional(work.ledgers, work.grants, bounds)
+        owed = shortfalls.shortfalls_of(work.ledgers, timeline)
+        work.lines += [line for one in owed if (line := lines.shortfall_line(one, timeline))]
+        for ledger in work.ledgers:
+            ledger.allowance.finish(timeline.span.ends_at)
+
+    def _bill(self, work: _Work) -> None:
+        """Bill prepaid commitments ahead and paid credits where they begin; then tax all that is sold."""
+        timeline = self.timeline
+        standings = timeline.standings(lambda contract: contract.commitments)
+        for due in fees.commitments_due(standings, timeline, self.history):
+            work.lines.append(lines.commitment_line(due, timeline))
+        for grant in sorted(work.grants, key=lambda one: one.credit.id):
+            contract = grant.standing.said[-1][1]
+            starts_at, ends_at = credits_.span_of(grant.credit, contract)
+            if starts_at in timeline.span and not self.history.spoke_of(LineKind.CREDIT_PURCHASE, grant.credit.id):
+                line = lines.purchase_line(grant.credit, contract, ends_at or contract.span.ends_at, timeline)
+                work.lines += [line] if line else []
+        work.lines += lines.tax_lines(work.lines, timeline)
+
+    def _close(self, work: _Work) -> None:
+        """Let time pass to the period's end in every allowance, and list how each stands."""
+        timeline, currency = self.timeline, self.timeline.contract.currency
+        for inclusion in work.inclusions:
+            inclusion.allowance.finish(timeline.span.ends_at)
+        for allowance in [one.allowance for one in work.inclusions]:
+            work.pools += [balance.pool(None) for balance in allowance.balances]
+        for ledger in work.ledgers:
+            unit = None if ledger.standing.latest.units is not None else currency
+            work.pools += [balance.pool(unit) for balance in ledger.allowance.balances]
+        for grant in work.grants:
+            work.pools += [balance.pool(currency) for balance in grant.allowance.balances]
+            work.pools += self._not_yet(grant)
+        for cap in work.caps:
+            cap.finish(timeline.span.ends_at)
+            work.pools += [one.pool(currency) for one in cap.balances if _outlasts(one.window, timeline.span)]
+        for floor in work.minimums:
+            if _outlasts(floor.balance.window, timeline.span):
+                work.pools.append(floor.balance.pool(currency))
+
+    def _not_yet(self, grant: Grant) -> list[Pool]:
+        """Return a grant that is not yet in force, at its amount."""
+        credit, contract = grant.credit, grant.standing.said[-1][1]
+        starts_at, _ = credits_.span_of(credit, contract)
+        if starts_at < self.timeline.span.ends_at:
+            return []
+        window = credits_.windows_of_credit(credit, contract)[0].span
+        return [
+            Pool(
+                id=credit.id, kind=credit.kind, unit=self.timeline.contract.currency, window=window, in_force=False,
+                opening=ZERO, granted=credit.amount, drawn=ZERO, expired=ZERO, closing=credit.amount,
+                booked_drawn=ZERO, cost=credit.price,
+            )
+        ]  # fmt: skip
+
+    def statement(self, work: _Work, prior: Sequence[Statement], reconciliation: str | None, engine: str) -> Statement:
+        """Return the statement of the finished work; its lines sum to its total."""
+        contract = self.timeline.contract
+        tax = total(line.amount for line in work.lines if line.kind is LineKind.TAX)
+        whole = total(line.amount for line in work.lines)
+        if whole < 0:
+            raise NegativeStatement("the total is below zero", contract=contract.version, total=whole)
+        same = [one.revision for one in prior if one.period == self.timeline.month]
+        return Statement(
+            customer=contract.customer,
+            contract=contract.contract,
+            contract_version=contract.version,
+            period=self.timeline.month,
+            timezone=contract.timezone,
+            currency=contract.currency,
+            revision=max(same, default=0) + 1,
+            bill_to=BillTo(
+                net_days=contract.invoice.net_days,
+                purchase_order=contract.invoice.purchase_order,
+                group_by=contract.invoice.group_by,
+            ),
+            lines=tuple(work.lines),
+            pools=tuple(work.pools),
+            reconciliation=reconciliation,
+            usage_digest=digest_of(work.usages),
+            rate_versions=tuple(sorted({one.terms.rate.id for one in work.drafts if one.terms.rate is not None})),
+            engine=engine,
+            subtotal=whole - tax,
+            tax=tax,
+            total=whole,
+        )
+
+
+def _all_prices(contract: Contract) -> list[PriceClause]:
+    return [*contract.prices, *(price for one in contract.commitments if one.overage for price in one.overage.prices)]
+
+
+def _outlasts(window: Period, span: Period) -> bool:
+    return window.starts_at < span.starts_at or window.ends_at > span.ends_at
