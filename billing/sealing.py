@@ -67,9 +67,11 @@ def seal(
     with duckdb.connect(config={"memory_limit": memory, "threads": 2}) as db:
         db.execute("SET TimeZone = 'UTC'")
         db.execute("SET preserve_insertion_order = false")
-        reader = pa.RecordBatchReader.from_batches(COLUMNS, iter(batches))
-        db.register("reader", reader)
-        db.execute("CREATE TABLE raw AS SELECT * FROM reader")
+        db.register("no_rows", COLUMNS.empty_table())
+        db.execute("CREATE TABLE raw AS SELECT * FROM no_rows")
+        for batch in batches:  # pulled by the caller's own thread: who reads a source may tell that it is alive
+            db.register("batch_in", pa.Table.from_batches([batch], schema=COLUMNS))
+            db.execute("INSERT INTO raw SELECT * FROM batch_in")
         _refuse_unusable(db)
         _name_customers(db, policy)
         db.execute("CREATE TABLE seen(id VARCHAR, meter VARCHAR)")

@@ -31,6 +31,7 @@ from devstack.book import again, breaks, expected, findings, seed, sources, tie_
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.failure import ServiceFailed
+from devstack.state import running_environment
 from devstack.up import DEFAULT_STATE, Stack
 from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
@@ -90,14 +91,8 @@ def main(
 
 def clear(state: Path) -> None:
     """Remove an earlier demo's state; a stack that runs on it is not touched and will refuse."""
-    if (state / "environment.json").is_file():
-        return
-    for name in ("postgres", "temporal", "objects", "clickhouse", "stripe", "cache", "logs", "out", "people.json"):
-        path = state / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    if running_environment(state) is None and state.is_dir():
+        shutil.rmtree(state)
 
 
 def leave(code: int) -> None:

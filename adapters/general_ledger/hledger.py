@@ -1,6 +1,7 @@
 """The journal as an hledger file: every account, commodity and payee declared, balances asserted at the end.
 
-Checked from outside: `hledger -f close.journal check accounts commodities payees ordereddates balancednoautoconversion`.
+Checked from outside:
+`hledger -f close.journal check accounts commodities payees ordereddates balancednoautoconversion`.
 """
 
 from collections.abc import Iterator, Sequence

@@ -49,9 +49,12 @@ class Cells:
     def __init__(self, slices: Sequence[Slice], period: Period, cuts: tuple[datetime, ...] = ()) -> None:
         self.period = period
         self.slices: Mapping[str, Slice] = {one.source: one for one in slices}
+        self._compared: dict[tuple[str, str], tuple[Cell, ...]] = {}
         self.db = duckdb.connect(config={"threads": 1})
         self.db.execute("SET TimeZone = 'UTC'")
-        self._buckets("hours", bucket_starts(period, cuts))
+        starts = bucket_starts(period, cuts)
+        ends = (*starts[1:], period.ends_at)
+        self._buckets("hours", [Period(starts_at=a, ends_at=b) for a, b in zip(starts, ends, strict=True)])
         for one in slices:
             self.db.register(f"{one.source}_in", one.rows)
             self.db.execute(
@@ -59,7 +62,10 @@ class Cells:
                 [period.starts_at, period.ends_at],
             )
             if one.policy.grain == "day":
-                self._buckets(f"{one.source}_days", self._day_starts(one.policy.timezone))
+                days = self._days(one.policy.timezone)
+                self._buckets(f"{one.source}_cells", days)
+                whole = [day for day in days if day.ends_at <= period.ends_at]  # a cell that reaches past the month
+                self._buckets(f"{one.source}_days", whole)  # cannot be compared with what lies inside it
 
     def __enter__(self) -> Self:
         return self
@@ -86,6 +92,11 @@ class Cells:
 
         Dimensions that one of the two does not report are summed over, meter by meter.
         """
+        if (ours, theirs) not in self._compared:
+            self._compared[ours, theirs] = self._differing(ours, theirs)
+        return self._compared[ours, theirs]
+
+    def _differing(self, ours: str, theirs: str) -> tuple[Cell, ...]:
         buckets = self.buckets_of(ours, theirs)
         self._project(ours, theirs)
         rows = self.db.execute(
@@ -152,7 +163,7 @@ class Cells:
         self, source: str, meter: str, starts_at: datetime, ends_at: datetime
     ) -> tuple[tuple[str, datetime, datetime, Decimal, int], ...]:
         """Return dims, bucket, quantity and events of a source over a span, at the source's own grain."""
-        buckets = f"{source}_days" if self.slices[source].policy.grain == "day" else "hours"
+        buckets = f"{source}_cells" if self.slices[source].policy.grain == "day" else "hours"
         rows = self.db.execute(
             f"SELECT dims, bs, be, sum(quantity), count(*) FROM {source} ASOF JOIN {buckets} ON starts_at >= bs"
             " WHERE meter = $1 AND starts_at < be AND starts_at >= $2 AND starts_at < $3"
@@ -161,28 +172,27 @@ class Cells:
         ).fetchall()
         return tuple((dims, bs, be, Decimal(quantity), count) for dims, bs, be, quantity, count in rows)
 
-    def _day_starts(self, zone: str) -> tuple[datetime, ...]:
-        """Return the local midnights of a zone that bound whole days inside the period, and the period's bounds."""
+    def _days(self, zone: str) -> list[Period]:
+        """Return the local days of a zone that begin inside the period."""
         day = local_day(self.period.starts_at, zone)
-        starts: list[datetime] = []
+        found: list[Period] = []
         while True:
             one = days_period(day, day + timedelta(days=1), zone)
             if one.starts_at >= self.period.ends_at:
-                return tuple(starts)
+                return found
             if one.starts_at >= self.period.starts_at:
-                starts.append(one.starts_at)
+                found.append(one)
             day += timedelta(days=1)
 
-    def _buckets(self, name: str, starts: tuple[datetime, ...]) -> None:
-        ends = (*starts[1:], self.period.ends_at)
+    def _buckets(self, name: str, spans: Sequence[Period]) -> None:
         table = pa.table(
             {
-                "bs": pa.array(starts, pa.timestamp("us", tz="UTC")),
-                "be": pa.array(ends, pa.timestamp("us", tz="UTC")),
+                "bs": pa.array([span.starts_at for span in spans], pa.timestamp("us", tz="UTC")),
+                "be": pa.array([span.ends_at for span in spans], pa.timestamp("us", tz="UTC")),
             }
         )
         self.db.register(f"{name}_in", table)
-        self.db.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_in")
+        self.db.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_in")  # noqa: S608
 
     def _sums(self, source: str, buckets: str) -> str:
         return (
@@ -206,12 +216,6 @@ class Cells:
             common = set.intersection(*sides)
             kept = {key: text for key, text in sorted(json.loads(dims).items()) if key in common}
             rows.append((meter, dims, json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)))
-        columns = list(zip(*rows, strict=True)) or [(), (), ()]
-        table = pa.table(
-            {
-                name: pa.array(column, pa.string())
-                for name, column in zip(("meter", "dims", "projected"), columns, strict=True)
-            }
-        )
-        self.db.register("projection_in", table)
-        self.db.execute("CREATE OR REPLACE TABLE projection AS SELECT * FROM projection_in")
+        self.db.execute("CREATE OR REPLACE TABLE projection (meter VARCHAR, dims VARCHAR, projected VARCHAR)")
+        if rows:
+            self.db.executemany("INSERT INTO projection VALUES ($1, $2, $3)", rows)

@@ -180,6 +180,13 @@ def test_a_source_that_does_not_carry_the_meter_is_not_asked() -> None:
     assert found.findings == ()
 
 
+def test_a_sheets_day_that_reaches_past_the_month_is_not_compared() -> None:
+    events = month_of_events()
+    local = [str(300)] * 31  # days of Los Angeles: the last one ends seven hours into November
+    sheet = a_slice("sheet", days(local, shift_hours=7), grain="day", timezone="America/Los_Angeles")
+    assert compare([a_slice("clickhouse", events), sheet]).findings == ()
+
+
 def test_a_correction_replaces_the_span_with_its_quantity() -> None:
     slices = [
         a_slice("clickhouse", [event(1, "10"), event(2, "20")]),
