@@ -13,7 +13,7 @@ demo: .venv/ready
 	@$(PY) -m devstack.demo --month $(MONTH) --book $(BOOK) $(if $(BREAK),--break $(BREAK)) $(if $(DATA),--data $(DATA))
 
 up: .venv/ready
-	@$(PY) -m devstack.up
+	@$(PY) -m devstack.serve
 
 .venv/ready: requirements.lock
 	@PYTHON="$(PYTHON)" sh ./install.sh

@@ -1,4 +1,7 @@
-"""Files: contracts, prices, usage, policies and statements, read strictly; an error says file, line, key and what was expected."""
+"""Files: contracts, prices, usage, policies and statements, read strictly.
+
+An error says file, line, key and what was expected.
+"""
 
 import csv
 import json

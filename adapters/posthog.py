@@ -110,7 +110,10 @@ class PostHogExport:
 def _reader(path: Path) -> str:
     file = str(path).replace("'", "''")
     if ".parquet" in path.suffixes:
-        return f"SELECT uuid::VARCHAR AS uuid, event, properties::VARCHAR AS properties, timestamp, _inserted_at FROM read_parquet('{file}')"
+        return (
+            "SELECT uuid::VARCHAR AS uuid, event, properties::VARCHAR AS properties, timestamp, _inserted_at"
+            f" FROM read_parquet('{file}')"
+        )
     columns = (
         "columns = {uuid: 'VARCHAR', event: 'VARCHAR', properties: 'JSON', timestamp: 'TIMESTAMPTZ',"
         " _inserted_at: 'TIMESTAMPTZ'}"
@@ -131,7 +134,8 @@ def _select(account: str, metered: Metered, key: str) -> str:
         f"{_text(name)}, json_extract_string(properties, {_path(source)})"
         for name, source in sorted(metered.dimensions.items())
     )
-    columns = f"json_merge_patch('{{}}', json_object({dims}))::VARCHAR" if dims else _text("{}")  # absent ones left out
+    # Merging drops the dimensions an event does not have.
+    columns = f"json_merge_patch('{{}}', json_object({dims}))::VARCHAR" if dims else _text("{}")
     return (
         f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"
         f" {_text(metered.meter)} AS meter, TRY_CAST({text} AS DECIMAL(38, 12)) AS quantity,"

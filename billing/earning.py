@@ -6,14 +6,14 @@ from datetime import date
 from decimal import Decimal
 
 from billing import grants
-from billing.grants import CostUnknown, Grant, Purse, Use
+from billing.grants import Costs, CostUnknown, Grant, Purse, Use
 from billing.net_lines import NetLine, NoRule
 from billing.ratable import Ratable
 from models.journal import Account, Rule
 from models.money import ZERO, split, total
 from models.period import first_day, next_month
 from models.revenue import GrantPosition, Movement, RevenueSchedule
-from models.statement import LineKind, RatedLine, Statement
+from models.statement import LineKind, Pool, RatedLine, Statement
 
 _ARREARS = {
     LineKind.USAGE: (Rule.B2, Account.USAGE, "usage of the month"),
@@ -30,10 +30,11 @@ _Ahead = tuple[tuple[Ratable, Decimal], ...]
 class Earning:
     """The movements of one statement, collected line by line; `grants` stand where this statement leaves them."""
 
-    def __init__(self, statement: Statement, before: Mapping[str, Grant]) -> None:
+    def __init__(self, statement: Statement, before: Mapping[str, Grant], costs: Costs) -> None:
         self.statement = statement
         self.grants = dict(before)
         self._before = before
+        self._costs = costs
         self._end = first_day(next_month(statement.period))
         self._rows: list[Movement] = []
         self._moved: list[Movement] = []
@@ -41,10 +42,9 @@ class Earning:
         self._uses: dict[str, Use] = {}
         self._streams: list[tuple[Ratable, Decimal]] = []
 
-    def bill_purchases(
-        self, lines: Sequence[NetLine], bundles: Mapping[str, str], costs: Mapping[str, Decimal]
-    ) -> None:
+    def bill_purchases(self, lines: Sequence[NetLine], bundles: Mapping[str, str]) -> None:
         """Owe what is bought (A1), spread over credits bought together; what was drawn ahead of it is paid first."""
+        costs = self._costs.bundled
         for one in lines:
             if one.line.kind not in _PURCHASES:
                 continue
@@ -76,20 +76,26 @@ class Earning:
             if one.line.kind is LineKind.TAX:
                 self._bill(Rule.B3, Account.SALES_TAX, one.billed, one.line, "tax, collected for others")
 
-    def use_grants(self, lines: Sequence[NetLine], free: frozenset[str], costs: Mapping[str, Decimal]) -> None:
+    def use_grants(self, lines: Sequence[NetLine], free: frozenset[str]) -> None:
         """Earn what draws used (A3) and what expired (A5), at what was paid for the grant."""
-        paid = {grant for one in lines for grant in one.paid}
+        drawn_on = {grant for one in lines for grant in one.paid}
+        windows: dict[str, list[Pool]] = {}
         for pool in self.statement.pools:
-            if pool.kind not in grants.COSTED or pool.id in free or not pool.in_force:
-                continue
-            paid.discard(pool.id)
-            before = self.grants.get(pool.id)
-            use = grants.use_of(pool, before, self.statement, costs)
-            self.grants[pool.id] = use.after
-            self._uses[pool.id] = use
-            self._draw(pool.id, before.balance if before else ZERO, use, lines)
-        if paid:
-            raise NoRule("a draw is on a grant that the statement does not show", grants=sorted(paid))
+            if pool.kind in grants.COSTED and pool.id not in free and pool.in_force:
+                windows.setdefault(pool.id, []).append(pool)
+        if drawn_on - set(windows):
+            raise NoRule(
+                "a draw is on a grant that the statement does not show", grants=sorted(drawn_on - set(windows))
+            )
+        for grant, pools in windows.items():
+            before = self.grants.get(grant)
+            drawn, expired = ZERO, ZERO
+            for pool in pools:  # several where one window ends and the next begins inside the month
+                use = grants.use_of(pool, self.grants.get(grant), self.statement, self._costs)
+                self.grants[grant] = use.after
+                drawn, expired = drawn + use.drawn, expired + use.expired
+            self._uses[grant] = Use(after=self.grants[grant], drawn=drawn, expired=expired)
+            self._draw(grant, before.balance if before else ZERO, self._uses[grant], lines)
 
     def _draw(self, grant: str, balance: Decimal, use: Use, lines: Sequence[NetLine]) -> None:
         purse = Purse(max(balance, ZERO))

@@ -5,14 +5,14 @@ before, so the last credit takes the rest and used + expired + remaining is what
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from billing.rating.exact import exactly
 from models.journal import Account
 from models.money import ZERO, rounded, split
-from models.period import month_period
+from models.period import Period, month_period
 from models.refusal import Refusal
 from models.statement import Pool, Statement
 
@@ -71,6 +71,30 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Costs:
+    """What was paid for grants, beyond what their pools say.
+
+    `bundled` is the share of a purchase and of each bonus bundled with it (A4). `windows` is what was billed by grant
+    and window: an amendment inside it raises the cost as it raises the amount.
+    """
+
+    bundled: Mapping[str, Decimal] = field(default_factory=dict)
+    windows: Mapping[tuple[str, Period], Decimal] = field(default_factory=dict)
+
+    def of(self, pool: Pool) -> Decimal:
+        """Return what was paid for a pool's window.
+
+        Raises:
+            CostUnknown: nobody says.
+        """
+        billed = self.windows.get((pool.id, pool.window))
+        for cost in (self.bundled.get(pool.id), billed, pool.cost):
+            if cost is not None:
+                return cost
+        raise CostUnknown("a grant does not say what was paid for it", grant=pool.id, kind=pool.kind)
+
+
+@dataclass(frozen=True, slots=True)
 class Use:
     """What a statement's draws and expiry of one grant earn, and the grant after them."""
 
@@ -107,16 +131,14 @@ def free_grants(statement: Statement, bundles: Mapping[str, str]) -> frozenset[s
     )
 
 
-def use_of(pool: Pool, known: Grant | None, statement: Statement, costs: Mapping[str, Decimal]) -> Use:
+def use_of(pool: Pool, known: Grant | None, statement: Statement, costs: Costs) -> Use:
     """Return what a statement's pool earns, given where the grant stood before.
-
-    `costs` overrides what the pool says was paid: a purchase and the bonus bundled with it share one cost (A4).
 
     Raises:
         StatementsMissing, CostUnknown: nothing is earned by guess.
     """
     grant = known or Grant(id=pool.id, unit=pool.unit)
-    cost = _cost(pool, costs)
+    cost = costs.of(pool)
     if pool.window.starts_at != grant.window:
         grant = replace(grant, window=pool.window.starts_at, window_cost=ZERO)
     # A window's first statement may show its amount as opened with, or as granted; both are new.
@@ -158,11 +180,3 @@ def bundled_costs(
         shares = split(purchases[purchase], [sizes[member] for member in members], statement.currency)
         costs.update(zip(members, shares, strict=True))
     return costs
-
-
-def _cost(pool: Pool, costs: Mapping[str, Decimal]) -> Decimal:
-    if pool.id in costs:
-        return costs[pool.id]
-    if pool.cost is not None:
-        return pool.cost
-    raise CostUnknown("a grant does not say what was paid for it", grant=pool.id, kind=pool.kind)

@@ -11,13 +11,13 @@ from decimal import Decimal
 
 from billing import grants
 from billing.earning import Earning
-from billing.grants import Grant, StatementsMissing
+from billing.grants import Costs, Grant, StatementsMissing
 from billing.net_lines import NetLine, NoRule, net_lines
 from billing.ratable import Ratable
 from billing.rating.exact import exactly
 from models.contract import Contract
 from models.money import ZERO
-from models.period import first_day, next_month
+from models.period import Period, first_day, next_month
 from models.revenue import RevenueSchedule
 from models.statement import LineKind, Statement
 
@@ -26,13 +26,13 @@ _BILLED_AHEAD = frozenset({LineKind.FEE, LineKind.COMMITMENT, LineKind.CREDIT_PU
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where a contract stands after a statement: its grants, what bundled ones cost, amounts billed ahead.
+    """Where a contract stands after a statement: its grants, what was paid for them, amounts billed ahead.
 
     Each amount billed ahead comes with what of it is earned so far.
     """
 
     grants: Mapping[str, Grant] = field(default_factory=dict)
-    bundled: Mapping[str, Decimal] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
     ahead: tuple[tuple[Ratable, Decimal], ...] = ()
 
 
@@ -101,14 +101,17 @@ def _read(statement: Statement, before: _Standing, bundles: Mapping[str, str]) -
     lines = net_lines(statement, grants.free_grants(statement, bundles))
     for one in lines:
         _refuse_later_service(one, statement.period)
-    bundled = {**before.bundled, **grants.bundled_costs(statement, bundles, _purchases(lines))}
-    earning = Earning(statement, before.grants)
-    earning.bill_purchases(lines, bundles, bundled)
+    costs = Costs(
+        bundled={**before.costs.bundled, **grants.bundled_costs(statement, bundles, _purchases(lines))},
+        windows=_billed_windows(before.costs.windows, lines),
+    )
+    earning = Earning(statement, before.grants, costs)
+    earning.bill_purchases(lines, bundles)
     earning.bill_tax(lines)
-    earning.use_grants(lines, grants.free_grants(statement, bundles), bundled)
+    earning.use_grants(lines, grants.free_grants(statement, bundles))
     earning.earn_arrears(lines)
     ahead = earning.earn_fees(lines, before.ahead)
-    after = _Standing(grants=earning.grants, bundled=bundled, ahead=ahead)
+    after = _Standing(grants=earning.grants, costs=costs, ahead=ahead)
     return after, earning.schedule(before.ahead, ahead)
 
 
@@ -119,6 +122,18 @@ def _purchases(lines: Sequence[NetLine]) -> dict[str, Decimal]:
         if one.line.kind is LineKind.CREDIT_PURCHASE and one.line.grant is not None:
             bought[one.line.grant] = bought.get(one.line.grant, ZERO) + one.billed
     return bought
+
+
+def _billed_windows(
+    before: Mapping[tuple[str, Period], Decimal], lines: Sequence[NetLine]
+) -> dict[tuple[str, Period], Decimal]:
+    """Return what was billed so far of each commitment, by the window it was billed for."""
+    billed = dict(before)
+    for one in lines:
+        if one.line.kind is LineKind.COMMITMENT and one.line.grant is not None:
+            key = (one.line.grant, one.line.service)
+            billed[key] = billed.get(key, ZERO) + one.billed
+    return billed
 
 
 def _refuse_later_service(one: NetLine, month: str) -> None:

@@ -15,6 +15,9 @@ from models.close import DecisionKind
 from models.evidence import EvidencePack
 from models.value import Value
 
+ENGINE = "engine"
+"""The check that tells whether the same code re-performs."""
+
 
 class Check(Value):
     """One comparison of the re-performance: what the evidence says, what was recomputed, whether they agree."""
@@ -38,7 +41,7 @@ def reperform(pack: EvidencePack, slices: Sequence[Slice], engine: str) -> tuple
     """
     found = _reconciled(pack, slices)
     return (
-        Check(name="engine", evidence=pack.engine, recomputed=engine),
+        Check(name=ENGINE, evidence=pack.engine, recomputed=engine),
         *_reconciliation(pack, found),
         *_statement(pack, found),
         *_approval(pack),

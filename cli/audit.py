@@ -37,19 +37,30 @@ def verify(
         for verified in audit.verify(manifest, root):
             found.append(verified)
             progress.advance(task)
-    wrong = [(one.subject, check) for one in found for check in one.checks if not check.agrees]
+    wrong = [(one.subject, check) for one in found for check in one.differing]
+    kind = "engine" if any(one.other_engine for one in found) else "evidence"
     if as_json:
-        print_json({"month": month, "root": manifest.fingerprint(), "agrees": not wrong, "verified": found})
+        print_json(
+            {
+                "month": month,
+                "root": manifest.fingerprint(),
+                "agrees": not wrong,
+                "kind": kind if wrong else None,
+                "verified": found,
+            }
+        )
     else:
         print_table(
             f"Re-performance of {month}",
             ("subject", "checks", "result"),
-            [(one.subject, str(len(one.checks)), "agrees" if one.agrees else "DIFFERS") for one in found],
+            [(one.subject, str(len(one.checks)), "DIFFERS" if one.differing else "agrees") for one in found],
             right=("checks",),
         )
         for subject, check in wrong:
             say(f"{subject}: {check.name} differs: evidence {check.evidence[:64]}, recomputed {check.recomputed[:64]}")
         say(f"root {manifest.fingerprint()}")
-        say("The evidence agrees." if not wrong else f"{len(wrong)} checks differ.")
+        if kind == "engine":
+            say(f"Re-performed by another engine ({engine_id()}) than made it ({manifest.engine}).")
+        say("The evidence agrees." if not wrong else f"{len(wrong)} checks differ ({kind}).")
     if wrong:
         leave(Exit.CHECK_FAILED)

@@ -27,9 +27,10 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
-from devstack.book import again, breaks, expected, findings, seed, sources, tie_out
+from devstack.book import again, breaks, expected, findings, seed, sources, tie_out, traces
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
+from devstack.book.traces import Client
 from devstack.failure import ServiceFailed
 from devstack.state import running_environment
 from devstack.up import DEFAULT_STATE, Stack
@@ -74,6 +75,12 @@ def main(
     """Close a month on the embedded stack and prove that it ties out."""
     if break_ is not None and break_ not in breaks.KINDS:
         raise typer.BadParameter(f"expected one of {', '.join(breaks.KINDS)}", param_hint="--break")
+    if book not in ("demo", "traces"):
+        raise typer.BadParameter("expected demo or traces", param_hint="--book")
+    try:
+        traffic = traces.clients(data or Path("../shared/data")) if book == "traces" else ()
+    except traces.NoTraces as missing:
+        raise typer.BadParameter(str(missing), param_hint="--data") from missing
     began = time.monotonic()
     clear(state)
     try:
@@ -81,7 +88,7 @@ def main(
             os.environ.update(EMBEDDED)
             os.environ.update(stack.endpoints.as_environment())
             os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
-            asyncio.run(Demo(stack, month, break_).run())
+            asyncio.run(Demo(stack, month, break_, traffic).run())
     except (DemoFailed, ServiceFailed) as failure:
         console.print(f"[bold red]does not tie out[/bold red]: {failure}")
         leave(1)
@@ -105,10 +112,11 @@ def leave(code: int) -> None:
 class Demo:
     """The demo's month, step by step."""
 
-    def __init__(self, stack: Stack, month: str, break_: str | None) -> None:
+    def __init__(self, stack: Stack, month: str, break_: str | None, traffic: Sequence[Client] = ()) -> None:
         self.stack = stack
         self.month = month
         self.break_ = break_
+        self.traffic = traffic
         self.config = settings.load()
         self.root = stack.state.root
         self.workers = Workers(self.root, stack.endpoints.as_environment())
@@ -135,7 +143,7 @@ class Demo:
             outside = self._outside()
             for contract in seed.contracts():
                 if HABITS[contract.customer].history:
-                    seed.issue_history(outside, contract, "2026-01", next_month(self.month, -1))
+                    seed.issue_history(outside, contract, "2026-01", next_month(self.month, -1), self.traffic)
         return tokens
 
     def _rates(self) -> tuple[RateVersion, ...]:
@@ -144,7 +152,7 @@ class Demo:
     def _write_sources(self) -> list[Usage]:
         until = datetime(2026, 11, 2, tzinfo=UTC)
         with step("calls drawn, three sources written with planted faults"):
-            usage = list(true_usage(self.month, until))
+            usage = list(true_usage(self.month, until, traffic=self.traffic))
             reported = breaks.usage(usage) if self.break_ == "usage" else usage
             s3 = s3_client(self.config.s3_url, self.stack.endpoints.s3_access_key, self.stack.endpoints.s3_secret_key)
             events = sources.write_clickhouse(self.stack.endpoints.clickhouse_url, reported)
@@ -222,10 +230,11 @@ class Demo:
                 raise DemoFailed(f"{one.cause.value} at reconcile: missed {one.missed}, false {one.false}")
 
     def _tie_out(self, outside: Outside, books: Books, standings: Sequence[Standing], usage: list[Usage]) -> None:
-        outside_view = expected.invoices(usage, self.month)
+        outside_view = expected.invoices(usage, self.month, self.traffic)
         found = tie_out.rows(outside, books, self.month, standings, outside_view.totals, outside_view.quantities)
         table = Table(title=f"Tie-out of {self.month}", title_justify="left")
-        for column in ("customer", "call minutes: clickhouse", "posthog", "sheet", "statement", "invoice", "Stripe", "journal", "expected", ""):  # fmt: skip
+        columns = ("customer", "minutes: clickhouse", "posthog", "sheet", "statement", "invoice", "Stripe", "journal")
+        for column in (*columns, "expected", ""):
             table.add_column(column, justify="left" if column in ("customer", "") else "right")
         for row in found:
             money = [
@@ -271,10 +280,7 @@ class Demo:
         manifest = audit.manifest(self.month, 1, None)
         with step(f"evidence of {len(manifest.packs)} customers re-performed"):
             wrong = [
-                f"{one.subject} at {check.name}"
-                for one in audit.verify(manifest, None)
-                for check in one.checks
-                if not check.agrees
+                f"{one.subject} at {check.name}" for one in audit.verify(manifest, None) for check in one.differing
             ]
         if wrong:
             raise DemoFailed(f"the evidence does not re-perform: {'; '.join(wrong)}")

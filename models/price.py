@@ -1,6 +1,7 @@
 """Price kinds: how a contract turns a quantity of one meter into an amount."""
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -55,7 +56,7 @@ def _ascending(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
     if any(bound is None for bound in bounds):
         raise ValueError("only the last tier may be open")
     closed = [bound for bound in bounds if bound is not None]
-    if any(upper <= lower for lower, upper in zip(closed, closed[1:], strict=False)):
+    if any(upper <= lower for lower, upper in pairwise(closed)):
         raise ValueError(f"tiers must ascend, these do not: {', '.join(map(str, closed))}")
     return tiers
 

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from activities.ports import ObjectStore
 from activities.publish import folder
 from billing import slices
-from billing.reperform import Check, reperform
+from billing.reperform import ENGINE, Check, reperform
 from billing.sealing import fingerprint_of_rows
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.refusal import Refusal
@@ -28,9 +28,14 @@ class Verified(Value):
     checks: tuple[Check, ...]
 
     @property
-    def agrees(self) -> bool:
-        """Whether all checks agree."""
-        return all(check.agrees for check in self.checks)
+    def differing(self) -> tuple[Check, ...]:
+        """The checks of the evidence that do not agree; another engine alone is no difference of the evidence."""
+        return tuple(check for check in self.checks if not check.agrees and check.name != ENGINE)
+
+    @property
+    def other_engine(self) -> bool:
+        """Whether another engine than the evidence's re-performed it: then a difference may be one of the rules."""
+        return any(check.name == ENGINE and not check.agrees for check in self.checks)
 
 
 class Audit:

@@ -109,7 +109,7 @@ class Allowance:
         return taken, balance
 
     def finish(self, ends_at: datetime) -> None:
-        """Let time pass to the period's end: windows that end by then are closed, their remainder carried or expired."""
+        """Let time pass to the period's end: windows that end by then carry their remainder, or it expires."""
         self.at(ends_at)
         for balance in self.balances:
             if balance.window.starts_at < ends_at:

@@ -146,7 +146,7 @@ def booked(drafts: Sequence[Draft], reductions: Sequence[str], caps: frozenset[s
         if draft.covered_by is None:
             draft.amount = rounded(draft.precise_before + draft.gross, currency) - draft.booked_before
     for name in reductions:
-        _book_reduction(name, [draft for draft in drafts if name in draft.reduced], drafts, name in caps, currency)
+        _book_reduction(name, [draft for draft in drafts if name in draft.reduced], name in caps, currency)
     for draft in drafts:
         # A line that is discounted to nothing owes nothing, whatever the split of the discount's cents was.
         if draft.covered_by is None and draft.net == 0 and draft.off and draft.remaining > 0:
@@ -155,7 +155,7 @@ def booked(drafts: Sequence[Draft], reductions: Sequence[str], caps: frozenset[s
         draft.due = draft.remaining
 
 
-def _book_reduction(name: str, touched: list[Draft], drafts: Sequence[Draft], cap: bool, currency: str) -> None:
+def _book_reduction(name: str, touched: list[Draft], cap: bool, currency: str) -> None:
     if not touched:
         return
     open_, covered = [d for d in touched if d.covered_by is None], [d for d in touched if d.covered_by is not None]

@@ -63,5 +63,5 @@ def consumed(atom: Atom, inclusions: Sequence[Inclusion]) -> list[tuple[Inclusio
     return given
 
 
-def _included(clause: Commitment | Entitlement, window: Window) -> Decimal:
+def _included(clause: Commitment | Entitlement, _window: Window) -> Decimal:
     return clause.included if isinstance(clause, Entitlement) else ZERO

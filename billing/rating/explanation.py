@@ -101,7 +101,7 @@ def _arithmetic(draft: Draft, base: Decimal) -> Iterator[Step]:
         case UnitPrice():
             yield Step(text=f"{text_of(draft.billed)} x {_per(price.amount, price.per)}", amount=base)
         case Tiered():
-            yield from _tier(draft, price.tiers[draft.tier], price.tiers, base, price.kind)  # type: ignore[attr-defined]
+            yield from _tier(draft, price.tiers[draft.tier], price.tiers, base, price.kind)
         case CliffsPrice():
             yield from _tier(draft, price.tiers[draft.tier], price.tiers, base, "by request")
         case PackagePrice():

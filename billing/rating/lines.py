@@ -233,7 +233,8 @@ def minimum_line(floor: Floor, timeline: Timeline) -> RatedLine | None:
         key=keys.key_of("minimum", clause.id, keys.since(floor.balance.window.starts_at)),
         clause=clause.id,
         description=f"Minimum {clause.id}",
-        sentence=f"{clause.id} promises {money_text(clause.amount, currency)}; {money_text(amount, currency)} are missing.",
+        sentence=f"{clause.id} promises {money_text(clause.amount, currency)}; "
+        f"{money_text(amount, currency)} are missing.",
         service=floor.balance.window,
         amount=amount,
         precise=floor.missing,
@@ -267,7 +268,7 @@ def pool_draw_line(
         amount=-amount,
         precise=-balance.drawn,
         steps=[
-            Step(text=f"in the pool: opening {text_of(balance.opening)} + granted {text_of(balance.granted)}", amount=before),
+            Step(text=f"opening {text_of(balance.opening)} + granted {text_of(balance.granted)}", amount=before),
             Step(text="drawn in the period, exactly", amount=-balance.drawn),
             Step(text=f"drawn over the window {text_of(balance.drawn_in_window)}, rounded, less booked before "
                  f"{text_of(balance.booked_before)}", amount=-amount),
@@ -422,7 +423,8 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]
                 key=keys.key_of("tax", tax.jurisdiction),
                 clause=keys.key_of("tax", tax.jurisdiction),
                 description=f"Tax {tax.jurisdiction} {text_of(tax.rate * 100)} %",
-                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, contract.currency)} for {tax.jurisdiction}: "
+                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, contract.currency)} for "
+                f"{tax.jurisdiction}: "
                 f"{money_text(amount, contract.currency)}.",
                 service=timeline.span,
                 amount=amount,

@@ -61,10 +61,8 @@ def graduated(price: Tiered, before: Decimal, after: Decimal, begun: bool) -> li
         upper = after if tier.up_to is None else min(after, tier.up_to)
         start = max(before, lower)
         units = max(ZERO, upper - start)
-        if index == 0:
-            enters = not begun and (after > 0 or price.charge_flat_at_zero)
-        else:
-            enters = before <= lower < after
+        first = not begun and (after > 0 or price.charge_flat_at_zero)
+        enters = first if index == 0 else before <= lower < after
         flat = tier.flat if enters else ZERO
         if units or flat:
             parts.append(Part(index, units, _tier_amount(tier, start - lower, upper - lower, units) + flat, flat))

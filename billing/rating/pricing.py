@@ -1,4 +1,4 @@
-"""Pricing: usage in time, at the terms in force at each instant, becomes charges; tier positions run on over changes."""
+"""Pricing: usage in time, at the terms in force at each instant, becomes charges; tier positions run on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,7 +101,7 @@ class Pricer:
     def price(self, atom: Atom, terms: Terms, quantity: Decimal, events: int) -> list[Charge]:
         """Return the charges of a part of an atom, in time order; prices of the whole total wait for `finish`."""
         home = self.home(atom.at)
-        at = self._position(terms, atom, home)
+        at = self.position(terms, home)
         if isinstance(terms.price, VolumePrice):
             self._advance(at, terms, quantity, events)
             key = (*terms.position, self._window(terms, home).span.starts_at)
@@ -138,8 +138,8 @@ class Pricer:
                 return [Part(0, quantity, ZERO if begun else price.amount, ZERO if begun else price.amount)]
             case CliffsPrice():
                 return [self._cliff(price, at.units - units_before)]
-        free = price.free if price is not None else ZERO
-        before, after = max(ZERO, units_before - free), max(ZERO, at.units - free)
+        unpaid: Decimal = price.free if price is not None else ZERO
+        before, after = max(ZERO, units_before - unpaid), max(ZERO, at.units - unpaid)
         match price:
             case GraduatedPrice():
                 return prices.graduated(price, before, after, begun) or [Part(0, ZERO, ZERO)]
@@ -251,7 +251,8 @@ class Pricer:
         )
         return window_at(windows_of(over, None, life), home.span.starts_at) or home
 
-    def _position(self, terms: Terms, atom: Atom, home: Window) -> Position:
+    def position(self, terms: Terms, home: Window) -> Position:
+        """Return how far the use at some terms has come, in the window of a billing period."""
         window = self._window(terms, home)
         key = (*terms.position, window.span.starts_at)
         held = self.positions.get(key)
@@ -343,7 +344,7 @@ def flats_at_zero(pricer: Pricer, groups: Sequence[Group]) -> list[tuple[Group, 
                 continue
             owed.add((clause.meter, where))
             home = pricer.home(begins)
-            if pricer._position(terms, Atom(group, begins, 0, ZERO, 0, ""), home).begun:
+            if pricer.position(terms, home).begun:
                 continue
             found.append((group, replace(terms, starts_at=begins)))
     return found

@@ -25,7 +25,7 @@ _REDUCED = (LineKind.USAGE, LineKind.FEE)
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """A minimum's window over the period: how it stands, and what lifts its scope to the floor where the window ends."""
+    """A minimum's window over the period: how it stands, and what lifts its scope to it where the window ends."""
 
     standing: Standing[Bound]
     contract: Contract

@@ -7,6 +7,7 @@ from decimal import Decimal
 from billing.rating import commitments as commitments_
 from billing.rating import credits as credits_
 from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pricing, reductions, scopes, shortfalls
+from billing.rating import rates as rates_
 from billing.rating.allowance import Allowance
 from billing.rating.charges import Charge, Terms
 from billing.rating.commitments import Ledger, Slice
@@ -138,7 +139,7 @@ class _Month:
                 prices.needs_events(clause.price)
                 for reign in timeline.reigns
                 for clause in _all_prices(reign.contract)
-                if pricing.rates_.matches(group.meter, group.by_name, clause.meter, clause.where)
+                if rates_.matches(group.meter, group.by_name, clause.meter, clause.where)
             )
             found.append(laid_in_time(group, held, bounds, "event" if by_event and not group.own_key else grain))
         return found
@@ -153,7 +154,7 @@ class _Month:
                 found |= set(clause.where)
             for entitlement in contract.entitlements:
                 found |= set(entitlement.where)
-            for card in pricing.rates_.cards_of(contract):
+            for card in rates_.cards_of(contract):
                 for version in self.book.cards.get(card, ()):
                     found |= set(version.where)
         return frozenset(found | self._scopes_look_at())

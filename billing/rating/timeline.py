@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 from billing.rating.windows import Life, Window, windows_of
@@ -86,7 +87,7 @@ class Standing(Generic[ClauseT]):
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The versions of one contract, oldest first, and the billing period: its span inside the term and the next one's."""
+    """The versions of one contract, oldest first, and a billing period: its span inside the term, and the next."""
 
     month: str
     reigns: tuple[Reign, ...]
@@ -197,7 +198,7 @@ def _refuse_mixed(versions: Sequence[Contract]) -> None:
         if mine != (first.contract, first.customer, first.currency, first.timezone, first.invoice.anchor):
             raise MixedContracts("these are not versions of one contract", one=first.version, other=one.version)
     days = [one.effective or one.term.starts_on for one in versions]
-    for day, following in zip(days, days[1:], strict=False):
+    for day, following in pairwise(days):
         if day == following:
             raise MixedContracts("two versions take effect on one day", contract=first.contract, effective=day)
 

@@ -109,7 +109,7 @@ def lag(hourly: Series, theirs: Series, buckets: Sequence[Bounds], grain_hours: 
     For hours the shifted series must match hour by hour; for days each day's sum over shifted bounds.
     The first and last buckets, whose neighbours lie outside the month, are not compared.
     """
-    inner = [bounds for bounds in buckets[1:-1]] if grain_hours > 1 else list(buckets)
+    inner = list(buckets[1:-1]) if grain_hours > 1 else list(buckets)
     whole = sum((abs(theirs.get(start, ZERO)) for start, _ in inner), ZERO)
     if whole == 0:
         return None

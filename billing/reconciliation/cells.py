@@ -192,7 +192,7 @@ class Cells:
             }
         )
         self.db.register(f"{name}_in", table)
-        self.db.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_in")  # noqa: S608
+        self.db.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_in")
 
     def _sums(self, source: str, buckets: str) -> str:
         return (

@@ -5,12 +5,13 @@ platform minutes, as published for voice AI (the cost schemas of Vapi's public d
 """
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import NAMESPACE_URL, uuid5
 
+from devstack.book.traces import Client
 from models.period import Period, days_period, local_day, midnight
 
 SEED = 20261001
@@ -103,10 +104,13 @@ class Usage:
     dimensions: Mapping[str, str]
 
 
-def calls_of(customer: str, month: str, until: datetime | None = None) -> Iterator[Call]:
+def calls_of(
+    customer: str, month: str, until: datetime | None = None, traffic: Sequence[Client] = ()
+) -> Iterator[Call]:
     """Yield a customer's calls of a local month in order of time, and on through the next day where `until` says so.
 
-    The same customer and month always gives the same calls.
+    The same customer and month always gives the same calls. With `traffic`, instants and tokens are drawn from a
+    real client of it instead of from the habit.
     """
     habit = HABITS[customer]
     chance = random.Random(f"{SEED}/{customer}/{month}")
@@ -116,10 +120,13 @@ def calls_of(customer: str, month: str, until: datetime | None = None) -> Iterat
     instants = sorted(
         _instant(chance, first.toordinal() + chance.randrange(days), habit.zone) for _ in range(habit.calls)
     )
+    client = traffic[sorted(HABITS).index(customer) % len(traffic)] if traffic else None
+    if client is not None:
+        instants = client.instants(chance, span, habit.calls)
     if until is not None:
         instants += _after(chance, span.ends_at, until, habit.calls)
     for number, at in enumerate(instants):
-        yield _call(chance, customer, habit, month, number, at)
+        yield _call(chance, customer, habit, month, number, at, client)
 
 
 def messages_of(customer: str, month: str) -> Iterator[Message]:
@@ -160,10 +167,12 @@ def message_usage(message: Message) -> Usage:
     return Usage(message.id, message.customer, "sms.segments", Decimal(message.segments), message.sent_at, {})
 
 
-def true_usage(month: str, until: datetime | None = None, only: Iterable[str] | None = None) -> Iterator[Usage]:
+def true_usage(
+    month: str, until: datetime | None = None, only: Iterable[str] | None = None, traffic: Sequence[Client] = ()
+) -> Iterator[Usage]:
     """Yield what really happened in a month, customer by customer; on until an instant where one is named."""
     for customer in only or HABITS:
-        for call in calls_of(customer, month, until):
+        for call in calls_of(customer, month, until, traffic):
             yield from usage_of(call)
         for message in messages_of(customer, month):
             yield message_usage(message)
@@ -189,13 +198,18 @@ def _after(chance: random.Random, start: datetime, until: datetime, calls: int) 
     return sorted(start + timedelta(seconds=chance.randrange(max(1, seconds))) for _ in range(count))
 
 
-def _call(chance: random.Random, customer: str, habit: Habit, month: str, number: int, at: datetime) -> Call:
+def _call(
+    chance: random.Random, customer: str, habit: Habit, month: str, number: int, at: datetime, client: Client | None
+) -> Call:
     provider, model = chance.choices(list(habit.models), list(habit.models.values()))[0]
     seconds = CALL_SECONDS * chance.randint(5, 160)
     turns = 2 + seconds // 20
     prompt = chance.randint(900, 2400)
     fresh = sum(prompt // 3 + chance.randint(40, 160) for _ in range(turns))
     cached = turns * (prompt // 2)
+    output = turns * chance.randint(25, 70)
+    if client is not None:
+        fresh, output = client.tokens(chance, turns)
     return Call(
         id=str(uuid5(NAMESPACE_URL, f"{customer}/{month}/call/{number}")),
         generation=str(uuid5(NAMESPACE_URL, f"{customer}/{month}/generation/{number}")),
@@ -208,6 +222,6 @@ def _call(chance: random.Random, customer: str, habit: Habit, month: str, number
         voice=habit.voice,
         input_tokens=fresh,
         cached_tokens=cached,
-        output_tokens=turns * chance.randint(25, 70),
+        output_tokens=output,
         characters=seconds * chance.randint(6, 9),
     )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from adapters.genai import rate_versions
 from devstack.book.calls import HABITS, Usage, true_usage
+from devstack.book.traces import Client
 
 CARD_SINCE = date(2026, 1, 1)
 SQL = Path(__file__).with_name("expected.sql")
@@ -34,6 +35,7 @@ OWN: Sequence[tuple[str, str, str, str, str]] = (  # customer, meter, provider, 
     ("fjord", "llm.input_tokens", "google", "gemini-2.5-flash", "0.00000028"),
     ("fjord", "llm.output_tokens", "google", "gemini-2.5-flash", "0.0000024"),
 )
+WITH_HISTORY = tuple(name for name, habit in HABITS.items() if habit.history)
 MARKUP: Mapping[str, str] = {"acme": "1.08", "cirrus": "1.08"}
 """Factor on the list price of language models, for whoever has no price of their own."""
 
@@ -59,11 +61,11 @@ class Expected:
     quantities: Mapping[str, Mapping[str, Decimal]]
 
 
-def invoices(october: Sequence[Usage], month: str) -> Expected:
+def invoices(october: Sequence[Usage], month: str, traffic: Sequence[Client] = ()) -> Expected:
     """Return the expected invoices of October 2026; the months before are drawn again for whom they matter."""
     usage = list(october)
     for number in range(1, 10):
-        usage += true_usage(f"2026-{number:02}", only=[name for name, habit in HABITS.items() if habit.history])
+        usage += true_usage(f"2026-{number:02}", only=WITH_HISTORY, traffic=traffic)
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
         db.register("usage_in", _usage(usage))

@@ -1,11 +1,13 @@
 """Faults: what the demo's sources get wrong in October, planted by name so that finding them can be counted."""
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from devstack.book.calls import Usage
+from models.period import hour_of
 from models.reconciliation import Cause
 
 
@@ -28,59 +30,85 @@ class Planted:
     what: str
 
 
-def _at(day: int, hour: int) -> datetime:
-    return datetime(2026, 10, day, hour, tzinfo=UTC)
-
-
 PLANTED: tuple[Planted, ...] = (
     Planted("acme", "clickhouse", Cause.DUPLICATE, "25 calls inserted again"),
     Planted("delta", "posthog", Cause.DUPLICATE, "the run of 7 October delivered twice"),
-    Planted("bolt", "posthog", Cause.DROPPED_BATCH, "12 October, 14:00 to 19:00 UTC never exported"),
-    Planted("delta", "clickhouse", Cause.DROPPED_BATCH, "21 October, 15:00 to 18:00 UTC never inserted"),
+    Planted("bolt", "posthog", Cause.DROPPED_BATCH, "five hours of 12 October never exported"),
+    Planted("delta", "clickhouse", Cause.DROPPED_BATCH, "three hours of 21 October never inserted"),
     Planted("gale", "sheet", Cause.UNIT, "minutes kept in seconds"),
     Planted("halo", "posthog", Cause.UNIT, "transcriber minutes in seconds since the release of 10 October"),
     Planted("fjord", "posthog", Cause.ZONE_SHIFT, "Berlin's local time written as UTC"),
     Planted("iris", "sheet", Cause.ZONE_SHIFT, "days counted in UTC, the sheet says Los Angeles"),
-    Planted("kite", "posthog", Cause.ALIAS, "15 to 18 October under the account KITE-EU"),
+    Planted("kite", "posthog", Cause.ALIAS, "three days from 15 October under the account KITE-EU"),
 )
 
-SINCE_RELEASE = _at(10, 0)
-RUN_TWICE = (_at(7, 0), _at(8, 0))
-BOLT_HOLE = (_at(12, 14), _at(12, 19))
-DELTA_HOLE = (_at(21, 15), _at(21, 18))
-KITE_EU = (_at(15, 0), _at(18, 0))
 BERLIN = timedelta(hours=2)
+HOUR = timedelta(hours=1)
+Span = tuple[datetime, datetime]
 
 
-def as_clickhouse(usage: Iterable[Usage]) -> Iterator[Reported]:
+class Places:
+    """Where in a month the faults strike: chosen by rule from what happened, so that each has something to strike."""
+
+    def __init__(self, usage: Sequence[Usage]) -> None:
+        calls: dict[str, list[datetime]] = defaultdict(list)
+        for one in usage:
+            if one.meter == "call.minutes":
+                calls[one.customer].append(one.at)
+        self.bolt_hole = _busy(calls["bolt"], after=_at(12, 14), hours=5, busy=3)
+        self.delta_hole = _busy(calls["delta"], after=_at(21, 15), hours=3, busy=2)
+        self.run_twice = _busy(calls["delta"], after=_at(7, 0), hours=24, busy=1, step=24)
+        self.kite_eu = _busy(calls["kite"], after=_at(15, 0), hours=72, busy=3, step=24)
+        self.release = _at(10, 0)
+        self.acme_twice = frozenset(sorted(at for at in calls["acme"] if at >= _at(9, 0))[:25])
+
+
+def _at(day: int, hour: int) -> datetime:
+    return datetime(2026, 10, day, hour, tzinfo=UTC)
+
+
+def _busy(calls: Sequence[datetime], after: datetime, hours: int, busy: int, step: int = 1) -> Span:
+    """Return the first span of so many hours, from an instant on, in which enough hours have calls."""
+    with_calls = {hour_of(at) for at in calls}
+    start = after
+    while start < _at(30, 0):
+        if sum(start + n * HOUR in with_calls for n in range(hours)) >= busy:
+            return start, start + hours * HOUR
+        start += step * HOUR
+    raise ValueError(f"no {hours} hours with {busy} busy ones after {after.isoformat()}")
+
+
+def as_clickhouse(usage: Sequence[Usage]) -> Iterator[Reported]:
     """Yield what the ClickHouse table holds."""
-    again = 0
+    places = Places(usage)
     for one in usage:
-        if one.customer == "delta" and DELTA_HOLE[0] <= one.at < DELTA_HOLE[1]:
+        if one.customer == "delta" and _inside(one, places.delta_hole):
             continue
-        twice = one.customer == "acme" and one.meter == "call.minutes" and again < 25 and one.at >= _at(9, 0)
-        again += twice
+        twice = one.customer == "acme" and one.meter == "call.minutes" and one.at in places.acme_twice
         alias = one.customer == "acme" and one.at >= _at(20, 0)
         yield Reported(one, "ACME-EU" if alias else one.customer, 2 if twice else 1)
 
 
-def as_posthog(usage: Iterable[Usage]) -> Iterator[Reported]:
+def as_posthog(usage: Sequence[Usage]) -> Iterator[Reported]:
     """Yield what the PostHog export holds."""
+    places = Places(usage)
     for one in usage:
-        if one.meter == "sms.segments":
+        if one.meter == "sms.segments" or (one.customer == "bolt" and _inside(one, places.bolt_hole)):
             continue
-        if one.customer == "bolt" and BOLT_HOLE[0] <= one.at < BOLT_HOLE[1]:
-            continue
-        if one.customer == "halo" and one.meter == "stt.minutes" and one.at >= SINCE_RELEASE:
+        if one.customer == "halo" and one.meter == "stt.minutes" and one.at >= places.release:
             yield Reported(replace(one, quantity=one.quantity * 60), one.customer)
         elif one.customer == "fjord":
             yield Reported(replace(one, at=one.at + BERLIN), one.customer)
-        elif one.customer == "kite" and KITE_EU[0] <= one.at < KITE_EU[1]:
+        elif one.customer == "kite" and _inside(one, places.kite_eu):
             yield Reported(one, "KITE-EU")
-        elif one.customer == "delta" and RUN_TWICE[0] <= one.at < RUN_TWICE[1]:
+        elif one.customer == "delta" and _inside(one, places.run_twice):
             yield Reported(one, one.customer, 2)
         else:
             yield Reported(one, one.customer)
+
+
+def _inside(one: Usage, span: Span) -> bool:
+    return span[0] <= one.at < span[1]
 
 
 def sheet_zone(customer: str, declared: str) -> str:

@@ -86,7 +86,8 @@ class Script:
             reason = REASONS.get(finding.cause, f"{finding.against} agrees with the call records")
             if await self._decide(DecisionKind.RESOLVE, PREPARER, customer, finding.id, reason, payload):
                 self._say(
-                    f"{PREPARER} resolves {finding.cause.value} of {finding.source} for {customer}: accept {finding.against}"
+                    f"{PREPARER} resolves {finding.cause.value} of {finding.source} for {customer}: "
+                    f"accept {finding.against}"
                 )
 
     async def _sign(self, customer: str, statement: str) -> None:

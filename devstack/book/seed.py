@@ -15,6 +15,7 @@ from billing import invoicing, posting, recognition
 from billing.rating import statement as rating
 from devstack.book import people
 from devstack.book.calls import HABITS, Usage, true_usage
+from devstack.book.traces import Client
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
 from models.period import hour_of, month_period, months_between
@@ -57,7 +58,9 @@ def seed_demo_people(owner_url: str, state: Path) -> dict[str, str]:
     return held
 
 
-def issue_history(outside: Outside, contract: Contract, first: str, last: str) -> tuple[Statement, ...]:
+def issue_history(
+    outside: Outside, contract: Contract, first: str, last: str, traffic: Sequence[Client] = ()
+) -> tuple[Statement, ...]:
     """Put the months behind October into the books: statement, invoice and entries, by the product's own rules.
 
     These months were invoiced before Tieout: their invoices carry numbers of the former system and are paid.
@@ -65,10 +68,8 @@ def issue_history(outside: Outside, contract: Contract, first: str, last: str) -
     versions = outside.terms.rates()
     prior: list[Statement] = []
     for month in months_between(first, last):
-        statement = rating.statement_for(
-            [contract], hourly(true_usage(month, only=[contract.customer]), contract, month), versions, month, prior,
-            engine=outside.engine,
-        )  # fmt: skip
+        usage = hourly(true_usage(month, only=[contract.customer], traffic=traffic), contract, month)
+        statement = rating.statement_for([contract], usage, versions, month, prior, engine=outside.engine)
         outside.evidence.keep_statement(statement, 1, _issued_at(month))
         invoice = invoicing.invoice_for(statement, 1)
         outside.invoices.reserve(invoice, _issued_at(month))

@@ -1,4 +1,4 @@
-"""Tie-out: usage, statement, invoice, Stripe and journal of every customer beside each other, and an outside opinion."""
+"""Tie-out: usage, statement, invoice, Stripe and journal of every customer side by side, and an outside opinion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,14 +62,13 @@ def rows(
         reconciliation = outside.evidence.latest_reconciliation(month, 1, standing.customer)
         if statement is None or reconciliation is None:
             continue
-        found.append(_row(outside, books, month, standing, statement, reconciliation, expected, true_quantities))
+        found.append(_row(outside, books, standing, statement, reconciliation, expected, true_quantities))
     return tuple(found)
 
 
 def _row(
     outside: Outside,
     books: Books,
-    month: str,
     standing: Standing,
     statement: Statement,
     reconciliation: Reconciliation,

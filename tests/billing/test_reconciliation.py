@@ -1,7 +1,7 @@
 """Reconciliation: each planted fault is found by its name, at its side, and answered by a person."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 

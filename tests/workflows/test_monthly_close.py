@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from temporalio.testing import WorkflowEnvironment
 
@@ -13,9 +14,11 @@ from workflows import options
 from workflows.customer_close import CustomerClose
 from workflows.monthly_close import MonthlyClose
 
+CLOSE: Any = CustomerClose.run
+
 
 async def _waits(env: WorkflowEnvironment, customer: str, state: State, stage: Stage) -> None:
-    handle = env.client.get_workflow_handle_for(CustomerClose.run, f"close/2026-10/{customer}")
+    handle = env.client.get_workflow_handle_for(CLOSE, f"close/2026-10/{customer}")
     while True:
         try:
             view = await handle.query(CustomerClose.snapshot)
@@ -86,7 +89,7 @@ def test_one_parked_customer_does_not_hold_the_others() -> None:
         (customer,) = parked
         await _waits(env, customer, State.NEEDS_ATTENTION, Stage.RATE)
         deeds.decide("again", DecisionKind.RETRY, "erik", "rate", customer=customer)
-        handle = env.client.get_workflow_handle_for(CustomerClose.run, f"close/2026-10/{customer}")
+        handle = env.client.get_workflow_handle_for(CLOSE, f"close/2026-10/{customer}")
         await handle.execute_update(CustomerClose.retry_step, Decide(decision="again"))
 
     assert close(deeds, act).states == {"done": 3}

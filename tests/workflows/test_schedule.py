@@ -84,7 +84,7 @@ def test_the_schedule_runs_on_the_first_at_six_local_also_over_daylight_saving()
             found = await schedule.describe(client)
             assert found is not None
             assert found.schedule.policy.catchup_window == schedule.CATCH_UP
-            return found.info.next_action_times
+            return list(found.info.next_action_times)
 
     times = asyncio.run(asyncio.wait_for(run(), 60))
     assert all((at.day, at.hour) in ((1, 10), (1, 11)) for at in times)  # 06:00 is 10:00 UTC in summer, 11:00 in winter

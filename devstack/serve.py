@@ -1,0 +1,109 @@
+"""make up: the stack left running with its workers and the demo book, until Ctrl-C.
+
+After `make demo` it shows that closed month again; on an empty state it seeds the book, so that a month can be
+closed by hand: ./tieout close start 2026-10 --as pia.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from adapters.object_store import s3_client
+from adapters.postgres.terms import PostgresTerms
+from devstack.book import people, seed, sources
+from devstack.book.calls import HABITS, true_usage
+from devstack.failure import ServiceFailed
+from devstack.up import DEFAULT_STATE, Stack, wait_for_a_signal
+from devstack.workers import EMBEDDED, Workers
+from migrations.upgrade import upgrade
+from runtime import schedule, settings, temporal, wiring
+
+MONTH = "2026-10"
+console = Console(highlight=False)
+
+
+def main(
+    state: Annotated[Path, typer.Option(help="The state folder; a demo's is gone on with.")] = DEFAULT_STATE,
+) -> None:
+    """Start the stack and its workers, print the URLs, and stay until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = 0
+    try:
+        with Stack(state) as stack:
+            os.environ.update(EMBEDDED)
+            os.environ.update(stack.endpoints.as_environment())
+            os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
+            workers = Workers(stack.state.root, stack.endpoints.as_environment())
+            workers.start()
+            try:
+                prepare(stack)
+                _print(stack)
+                asked = wait_for_a_signal()
+                while not asked.wait(1):
+                    if stack.ended() or not workers.running:
+                        names = [service.name for service in stack.ended()] + ([] if workers.running else ["workers"])
+                        console.print(f"ended by itself: {', '.join(names)}; see {stack.state.root / 'logs'}")
+                        code = 1
+                        break
+            finally:
+                workers.stop()
+    except KeyboardInterrupt:
+        code = 0
+    except ServiceFailed as failure:
+        console.print(str(failure))
+        code = 1
+    sys.stdout.flush()
+    os._exit(code)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)
+
+
+def prepare(stack: Stack) -> None:
+    """Bring the database up to date, and seed the demo book where there is none yet. Safe to repeat."""
+    owner = stack.endpoints.database_url
+    upgrade(owner)
+    seed.seed_demo_people(owner, stack.state.root)
+    config = settings.load()
+    terms = PostgresTerms(wiring.database(config, "worker"))
+    if not terms.population(MONTH):
+        seed.seed_terms(terms, seed.contracts(), seed.rates())
+        outside = wiring.outside_of(config, temporal.NoHistories())
+        for contract in seed.contracts():
+            if HABITS[contract.customer].history:
+                seed.issue_history(outside, contract, "2026-01", "2026-09")
+        usage = list(true_usage(MONTH, datetime(2026, 11, 2, tzinfo=UTC)))
+        sources.write_clickhouse(stack.endpoints.clickhouse_url, usage)
+        s3 = s3_client(stack.endpoints.s3_url, stack.endpoints.s3_access_key, stack.endpoints.s3_secret_key)
+        sources.write_posthog(s3, config.sources_bucket, usage)
+        sources.write_sheet(s3, config.sources_bucket, MONTH, usage)
+
+    async def scheduled() -> None:
+        await schedule.apply(await temporal.connect(config, "up"), config.entity_zone)
+
+    asyncio.run(scheduled())
+
+
+def _print(stack: Stack) -> None:
+    ends = stack.endpoints
+    names = ", ".join(person for person, _, _ in people.PEOPLE)
+    for what, where in (
+        ("Temporal UI", ends.temporal_ui_url),
+        ("PostgreSQL", ends.database_url.rsplit("@", 1)[-1]),
+        ("S3", ends.s3_url),
+        ("ClickHouse", ends.clickhouse_url.rsplit("@", 1)[-1]),
+        ("Stripe double", ends.stripe_url),
+    ):
+        console.print(f"{what:14} {where}")
+    console.print(f"people         {names}: sign with --as")
+    console.print(
+        f"next           ./tieout close start {MONTH} --as pia · ./tieout close status {MONTH} · Ctrl-C stops"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
