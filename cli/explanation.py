@@ -8,7 +8,7 @@ from models.value import decimal_text
 def print_explanation(line: RatedLine, currency: str) -> None:
     """Print one line's explanation, from sentence to rounding residue."""
     told = line.explanation
-    say(f"[bold]{line.id}[/bold]  {money(line.amount, currency)}")
+    say(f"{line.id}  {money(line.amount, currency)}")
     say(f"  {told.sentence}")
     if told.source:
         say(f"  quantity  {decimal_text(line.quantity)} from {told.source}, {told.events} events")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models.money import money_text
@@ -32,7 +33,7 @@ As = Annotated[str | None, typer.Option("--as", help="Sign as this demo person (
 Reason = Annotated[str, typer.Option(help="Why; it is kept for audit.")]
 Month = Annotated[str, typer.Argument(help="The month, such as 2026-10.")]
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+console = Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_json(content: Any) -> None:
@@ -46,7 +47,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(cell) for cell in row))
     if console.is_terminal:
         console.print(table)
     else:

@@ -219,7 +219,7 @@ class Demo:
 
     def _findings(self, outside: Outside, standings: Sequence[Standing]) -> None:
         counted = findings.count(outside, self.month, [one.customer for one in standings])
-        table = Table(title="Faults by kind", title_justify="left")
+        table = Table(title="Faults by kind", title_justify="left", box=None)
         for column in ("fault", "planted", "found", "missed", "false"):
             table.add_column(column, justify="left" if column == "fault" else "right")
         for one in counted:
@@ -232,7 +232,7 @@ class Demo:
     def _tie_out(self, outside: Outside, books: Books, standings: Sequence[Standing], usage: list[Usage]) -> None:
         outside_view = expected.invoices(usage, self.month, self.traffic)
         found = tie_out.rows(outside, books, self.month, standings, outside_view.totals, outside_view.quantities)
-        table = Table(title=f"Tie-out of {self.month}", title_justify="left")
+        table = Table(title=f"Tie-out of {self.month}", title_justify="left", box=None)
         columns = ("customer", "minutes: clickhouse", "posthog", "sheet", "statement", "invoice", "Stripe", "journal")
         for column in (*columns, "expected", ""):
             table.add_column(column, justify="left" if column in ("customer", "") else "right")

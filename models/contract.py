@@ -1,5 +1,6 @@
 """Contract: one version of what was agreed with a customer, every clause a field."""
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -20,6 +21,16 @@ RESERVED_IDS = frozenset({"usage", "tax"})
 Item = TypeVar("Item")
 Many = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
 """A tuple, from a list as well: files have lists."""
+
+
+def _pattern(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9*][A-Za-z0-9._:@/*-]{0,127}", text):
+        raise ValueError(f"expected a name or a pattern such as llm.*, got {text!r}")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A name in which `*` stands for any text."""
 
 
 def _moment(raw: Any) -> Any:
@@ -88,10 +99,10 @@ class Scope(Value):
     values that fit; a plain list is read as values of the dimension `tag`.
     """
 
-    meters: Many[Identifier] | None = None
+    meters: Many[Pattern] | None = None
     models: Many[str] | None = None
     tags: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_tags)] = {}
-    fees: Annotated[tuple[Identifier, ...], BeforeValidator(_fees)] = ()
+    fees: Annotated[tuple[Pattern, ...], BeforeValidator(_fees)] = ()
 
     def holds(self, meter: str, dimensions: Dimensions) -> bool:
         """Return whether usage of this meter and these dimensions is in scope."""
@@ -144,7 +155,7 @@ class InvoiceTerms(Value):
 class PriceClause(Value):
     """The price of a meter (or pattern) where dimensions match, from a moment on."""
 
-    meter: Identifier
+    meter: Pattern
     where: Where = {}
     starts_at: Moment | None = Field(default=None, alias="from")
     price: Price
@@ -180,7 +191,7 @@ class Entitlement(Value):
     """Units of a meter that are included in each window, first in time."""
 
     id: Identifier
-    meter: Identifier
+    meter: Pattern
     where: Where = {}
     included: NotNegative
     every: Every = "month"
@@ -212,7 +223,7 @@ class Commitment(Value):
     id: Identifier
     amount: NotNegative | None = None
     units: Positive | None = None
-    meter: Identifier | None = None
+    meter: Pattern | None = None
     ramp: Many[NotNegative] = ()  # amounts of the first, second, … window; the last one stays
     every: Every
     scope: ScopeField = Scope()
@@ -313,7 +324,7 @@ class Discount(Value):
     percent: Annotated[NotNegative, Field(le=100)] | None = None
     amount: NotNegative | None = None
     units: NotNegative | None = None
-    meter: Identifier | None = None
+    meter: Pattern | None = None
     every: Every = "month"
     scope: ScopeField = Scope()
     starts_at: Moment | None = Field(default=None, alias="from")

@@ -201,7 +201,7 @@ def allowance_of(
             balance.carry_expired = balance.carried_until is not None and balance.carried_until <= span.starts_at
             balance.carried_until = None if balance.carry_expired else balance.carried_until
         else:
-            balance.carried = history.carried(name, started) if started == span.starts_at else ZERO
+            balance.carried = history.carried(name, started) if rollover and started == span.starts_at else ZERO
             balance.changes = tuple(change for change in changes if change[0] < span.ends_at)
         balances.append(balance)
     return Allowance(name, balances)

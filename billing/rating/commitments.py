@@ -6,6 +6,7 @@ counts are exact base amounts: after discounts and caps, before any overage mult
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 
 from billing.rating import scopes
@@ -21,6 +22,8 @@ from billing.rating.windows import Window
 from models.contract import Commitment, Overage
 from models.money import ZERO, rounded
 from models.statement import LineKind
+
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(slots=True)
@@ -71,6 +74,12 @@ def promised(commitment: Commitment, window: Window) -> Decimal:
     return prorated(amount, "actual_days", window, window.starts_on, window.ends_on)
 
 
+def promised_by(standing: Standing[Commitment], window: Window, timeline: Timeline) -> Decimal:
+    """Return what a window is promised as it stands at the period's end: amendments to come are left out."""
+    until = min(window.span.ends_at, max(timeline.span.ends_at, window.span.starts_at + TICK)) - TICK
+    return promised(standing.at(until), window)
+
+
 def ledgers_of(
     standings: Sequence[Standing[Commitment]], timeline: Timeline, history: History, pricers: dict[str, Pricer]
 ) -> list[Ledger]:
@@ -90,9 +99,7 @@ def _ledger(standing: Standing[Commitment], timeline: Timeline, history: History
         clause.rollover,
         timeline,
         history,
-        cost=lambda window: (
-            rounded(promised(standing.at(window.span.starts_at), window), currency) if clause.prepaid else None
-        ),
+        cost=lambda window: rounded(promised_by(standing, window, timeline), currency) if clause.prepaid else None,
         expires=clause.prepaid or clause.shortfall == "forfeit",
     )
     return Ledger(standing, scopes.Reach(standing), allowance, pricer)

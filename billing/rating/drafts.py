@@ -4,7 +4,7 @@ What a pool covered is the pool's draw split over its slices, so that covered li
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,9 @@ from billing.rating.exact import settled
 from billing.rating.usage import Group
 from models.money import ZERO, rounded, split, total
 from models.statement import LineKind
+
+
+_KINDS = (LineKind.EXCLUDED, LineKind.INCLUDED, LineKind.USAGE, LineKind.OVERAGE, LineKind.FEE)
 
 
 @dataclass(slots=True)
@@ -105,10 +108,10 @@ def _place(draft: Draft) -> tuple[object, ...]:
         terms.dimensions,
         draft.home,
         draft.starts_at,
+        _KINDS.index(draft.kind),
         terms.contract.version,
         terms.label,
         terms.rate.id if terms.rate else "",
-        draft.kind.value,
         draft.tier,
         draft.overage_of,
         (covered is None, covered.name if covered else "", covered.window.starts_at if covered else draft.starts_at),
@@ -137,16 +140,23 @@ def _settled(draft: Draft) -> Draft:
     return draft
 
 
-def booked(drafts: Sequence[Draft], reductions: Sequence[str], caps: frozenset[str], currency: str) -> None:
-    """Round every draft once and book every reduction: `reductions` in their order, `caps` among them.
+def booked(
+    drafts: Sequence[Draft], reductions: Sequence[str], caps: Mapping[str, Callable[[Draft], bool]], currency: str
+) -> None:
+    """Round every draft once and book every reduction in order; `caps` are those that bound a scope, with its test.
 
     A discount is rounded once and split over its lines; a cap leaves exactly the cap. No line falls below zero.
     """
     for draft in drafts:
         if draft.covered_by is None:
             draft.amount = rounded(draft.precise_before + draft.gross, currency) - draft.booked_before
-    for name in reductions:
-        _book_reduction(name, [draft for draft in drafts if name in draft.reduced], name in caps, currency)
+    for place, name in enumerate(reductions):
+        touched = [draft for draft in drafts if name in draft.reduced]
+        if touched and name in caps:
+            inside = [draft for draft in drafts if draft.covered_by is None and caps[name](draft)]
+            _book_cap(name, touched, inside, reductions[: place + 1], currency)
+        elif touched:
+            _book_discount(name, touched, currency)
     for draft in drafts:
         # A line that is discounted to nothing owes nothing, whatever the split of the discount's cents was.
         if draft.covered_by is None and draft.net == 0 and draft.off and draft.remaining > 0:
@@ -155,17 +165,18 @@ def booked(drafts: Sequence[Draft], reductions: Sequence[str], caps: frozenset[s
         draft.due = draft.remaining
 
 
-def _book_reduction(name: str, touched: list[Draft], cap: bool, currency: str) -> None:
-    if not touched:
-        return
+def _book_cap(name: str, touched: list[Draft], inside: list[Draft], so_far: Sequence[str], currency: str) -> None:
+    """Take off what leaves the scope's lines at the rounded cap, whatever their own roundings added up to."""
     open_, covered = [d for d in touched if d.covered_by is None], [d for d in touched if d.covered_by is not None]
-    if cap and open_:
-        inside = total(draft.net for draft in open_)
-        amount = max(ZERO, total(draft.remaining for draft in open_) - rounded(inside, currency))
-        _split_capped(name, open_, amount, currency)
-        if covered:
-            _split_free(name, covered, rounded(total(draft.reduced[name] for draft in covered), currency), currency)
-        return
+    left = total(draft.gross - total(draft.reduced.get(one, ZERO) for one in so_far) for draft in inside)
+    amount = max(ZERO, total(draft.remaining for draft in inside) - rounded(left, currency))
+    _split_capped(name, open_, amount, currency)
+    if covered:
+        _split_free(name, covered, rounded(total(draft.reduced[name] for draft in covered), currency), currency)
+
+
+def _book_discount(name: str, touched: list[Draft], currency: str) -> None:
+    open_ = [draft for draft in touched if draft.covered_by is None]
     amount = rounded(total(draft.reduced[name] for draft in touched), currency)
     parts = split(amount, [draft.reduced[name] for draft in touched], currency)
     for draft, part in zip(touched, parts, strict=True):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from billing.rating.commitments import promised
+from billing.rating.commitments import promised, promised_by
 from billing.rating.history import History
 from billing.rating.proration import prorated, share_of_days
 from billing.rating.timeline import Standing, Timeline
@@ -61,7 +61,7 @@ def commitments_due(standings: Sequence[Standing[Commitment]], timeline: Timelin
         if not clause.prepaid:
             continue
         for window in windows_of(clause.every, clause.align, standing.life):
-            for part, part_window, amount in _installments(standing, window, timeline.contract.currency):
+            for part, part_window, amount in _installments(standing, window, timeline):
                 if not _is_billed_now(standing, part_window, timeline, history, LineKind.COMMITMENT):
                     continue
                 before = history.billed(LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on)
@@ -118,11 +118,13 @@ def _spans(standing: Standing[Fee], window: Window) -> list[tuple[date, date, Fe
     return [(day, end, fee) for (day, fee), end in zip(starts, ends, strict=True)]
 
 
-def _installments(standing: Standing[Commitment], window: Window, currency: str) -> list[tuple[str, Window, Decimal]]:
-    clause = standing.at(window.span.starts_at)
+def _installments(
+    standing: Standing[Commitment], window: Window, timeline: Timeline
+) -> list[tuple[str, Window, Decimal]]:
+    clause, currency = standing.at(window.span.starts_at), timeline.contract.currency
     first = rounded(promised(clause, window), currency)
     if clause.installments is None:
-        return [("", window, _latest_promise(standing, window, currency))]
+        return [("", window, rounded(promised_by(standing, window, timeline), currency))]
     parts = [
         part
         for part in windows_of(clause.installments, clause.align, standing.life)
@@ -130,9 +132,3 @@ def _installments(standing: Standing[Commitment], window: Window, currency: str)
     ]
     amounts = split(first, [Decimal(1)] * len(parts), currency)
     return [(str(index + 1), part, amount) for index, (part, amount) in enumerate(zip(parts, amounts, strict=True))]
-
-
-def _latest_promise(standing: Standing[Commitment], window: Window, currency: str) -> Decimal:
-    """Return what a window costs in all, as last amended inside it."""
-    said = [clause for at, _, clause in standing.said if at < window.span.ends_at]
-    return rounded(promised((said or [standing.latest])[-1], window), currency)

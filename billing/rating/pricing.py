@@ -102,6 +102,7 @@ class Pricer:
         """Return the charges of a part of an atom, in time order; prices of the whole total wait for `finish`."""
         home = self.home(atom.at)
         at = self.position(terms, home)
+        _restart(at, terms)
         if isinstance(terms.price, VolumePrice):
             self._advance(at, terms, quantity, events)
             key = (*terms.position, self._window(terms, home).span.starts_at)
@@ -160,10 +161,6 @@ class Pricer:
 
     def _advance(self, at: Position, terms: Terms, quantity: Decimal, events: int) -> None:
         price = terms.price
-        restarts = isinstance(price, Tiered) and price.restart_tiers_on_change
-        if restarts and at.terms is not None and at.terms.clause != terms.clause:
-            at.metered = at.units = at.before = ZERO
-            at.begun = False
         convert = None if price is None or isinstance(price, PercentagePrice | FlatPrice) else price.convert
         gained = prices.converted(convert, at.metered + quantity) - prices.converted(convert, at.metered)
         at.metered += quantity
@@ -299,6 +296,14 @@ class Pricer:
         if is_additive(price):
             keys_ |= self.told_apart_by | (set(rate.where) if rate else set())
         return tuple((key, value) for key, value in group.dimensions if key in keys_)
+
+
+def _restart(at: Position, terms: Terms) -> None:
+    """Begin the tiers anew where a clause that says so takes over; else the position runs on."""
+    restarts = isinstance(terms.price, Tiered) and terms.price.restart_tiers_on_change
+    if restarts and at.terms is not None and at.terms.clause != terms.clause:
+        at.metered = at.units = at.before = ZERO
+        at.begun = False
 
 
 def is_additive(price: Price | None) -> bool:

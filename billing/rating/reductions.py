@@ -20,7 +20,8 @@ SORTS = ("units", "amount", "percent")
 """The order in which kinds of discount are taken; inside a kind, the order of the file."""
 
 _HUNDRED = Decimal(100)
-_REDUCED = (LineKind.USAGE, LineKind.FEE)
+REDUCED = (LineKind.USAGE, LineKind.FEE)
+"""What discounts and caps reduce: usage, and fees where a scope names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def _discount(
     allowance = None if standing.latest.percent is not None else _limit(standing, timeline, history)
     for charge in charges:
         clause = standing.at(charge.at)
-        if charge.kind not in _REDUCED or charge.net <= 0 or not reach.holds(charge.group, charge.at):
+        if charge.kind not in REDUCED or charge.net <= 0 or not reach.holds(charge.group, charge.at):
             continue
         if not _holds(clause, timeline.contract, charge.at):
             continue
@@ -111,7 +112,7 @@ def capped(
     for standing in standings:
         reach, allowance = scopes.Reach(standing), bound_allowance(standing, "maximum", timeline, history)
         for charge in charges:
-            if charge.kind in _REDUCED and reach.holds(charge.group, charge.at) and charge.net > 0:
+            if charge.kind in REDUCED and reach.holds(charge.group, charge.at) and charge.net > 0:
                 inside, balance = allowance.take(charge.drawn_at, charge.net)
                 if balance is not None:
                     reduce(charge, standing.id, charge.net - inside)
@@ -127,7 +128,7 @@ def floors(
     for standing in standings:
         reach, allowance = scopes.Reach(standing), bound_allowance(standing, "minimum", timeline, history)
         for charge in charges:
-            if charge.kind in _REDUCED and reach.holds(charge.group, charge.at):
+            if charge.kind in REDUCED and reach.holds(charge.group, charge.at):
                 allowance.take(charge.drawn_at, max(ZERO, charge.net))
         allowance.finish(timeline.span.ends_at)
         for balance in allowance.balances:

@@ -1,6 +1,6 @@
 """The rule: one contract, one period, one statement. It reads as the contract does: one step a line, in its order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -20,9 +20,9 @@ from billing.rating.history import History, history_of
 from billing.rating.pricing import Pricer
 from billing.rating.rates import RateBook
 from billing.rating.supported import refuse_unsupported
-from billing.rating.timeline import Timeline, timeline_of
+from billing.rating.timeline import Standing, Timeline, timeline_of
 from billing.rating.usage import Atom, Grain, Group, GroupUsage, digest_of, groups_of, laid_in_time
-from models.contract import Contract, PriceClause
+from models.contract import Bound, Contract, PriceClause
 from models.money import ZERO, total
 from models.period import Period
 from models.rate_card import RateVersion
@@ -324,8 +324,8 @@ class _Month:
         bounds = credits_.bounds_of(timeline.standings(lambda contract: contract.credits))
         work.drafts = drafts.gathered(work.slices, bounds)
         lines.named(work.drafts, timeline, self.history)
-        caps = [one.id for one in timeline.standings(lambda contract: contract.maximums)]
-        drafts.booked(work.drafts, [*self._discount_order(), *caps], frozenset(caps), currency)
+        caps = {one.id: self._capped_by(one) for one in timeline.standings(lambda contract: contract.maximums)}
+        drafts.booked(work.drafts, [*self._discount_order(), *caps], caps, currency)
         draws = drafts.drawn(work.drafts, currency)
         work.lines += [lines.usage_line(draft, timeline) for draft in work.drafts]
         work.lines += self._reduction_lines(work.drafts)
@@ -333,6 +333,10 @@ class _Month:
         for balance, amount, covered in draws:
             line = lines.pool_draw_line(balance, amount, covered, timeline.contract, timeline)
             work.lines += [line] if line else []
+
+    def _capped_by(self, standing: Standing[Bound]) -> Callable[[Draft], bool]:
+        reach = scopes.Reach(standing)
+        return lambda draft: draft.kind in reductions.REDUCED and reach.holds(draft.group, draft.starts_at)
 
     def _discount_order(self) -> list[str]:
         standings = self.timeline.standings(lambda contract: contract.discounts)
@@ -362,10 +366,10 @@ class _Month:
             grant.allowance.finish(timeline.span.ends_at)
         work.lines += lines.credit_draw_lines(work.grants, timeline)
         shortfalls.uncount_promotional(work.ledgers, work.grants, bounds)
-        owed = shortfalls.shortfalls_of(work.ledgers, timeline)
-        work.lines += [line for one in owed if (line := lines.shortfall_line(one, timeline))]
         for ledger in work.ledgers:
             ledger.allowance.finish(timeline.span.ends_at)
+        owed = shortfalls.shortfalls_of(work.ledgers, timeline)
+        work.lines += [line for one in owed if (line := lines.shortfall_line(one, timeline))]
 
     def _bill(self, work: _Work) -> None:
         """Bill prepaid commitments ahead and paid credits where they begin; then tax all that is sold."""

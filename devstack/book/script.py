@@ -1,6 +1,7 @@
 """Script: the demo's people at work. They resolve, reject, rework and approve through the desk, as a person does."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from temporalio.client import Client
@@ -80,15 +81,16 @@ class Script:
                 )
 
     async def _resolve(self, customer: str) -> None:
+        told: Counter[tuple[Cause, str, str]] = Counter()
         for one in self._books.exceptions(self._month, customer=customer):
             finding: Finding = one.finding
             payload = {"answer": "accept", "source": finding.against}
             reason = REASONS.get(finding.cause, f"{finding.against} agrees with the call records")
             if await self._decide(DecisionKind.RESOLVE, PREPARER, customer, finding.id, reason, payload):
-                self._say(
-                    f"{PREPARER} resolves {finding.cause.value} of {finding.source} for {customer}: "
-                    f"accept {finding.against}"
-                )
+                told[finding.cause, finding.source, finding.against] += 1
+        for (cause, source, against), count in told.items():
+            findings = f"{count} findings" if count > 1 else "a finding"
+            self._say(f"{PREPARER} resolves {findings} of {customer}, {cause.value} at {source}: accept {against}")
 
     async def _sign(self, customer: str, statement: str) -> None:
         if customer == REJECTED_FIRST and customer not in self._rejected:

@@ -30,7 +30,9 @@ def a_contract(**clauses: Any) -> Contract:
     return Contract.model_validate({**content, **clauses})
 
 
-def price(meter: str, /, where: Mapping[str, str] | None = None, since: str | None = None, **terms: Any) -> dict[str, Any]:
+def price(
+    meter: str, /, where: Mapping[str, str] | None = None, since: str | None = None, **terms: Any
+) -> dict[str, Any]:
     """Return a price clause."""
     clause: dict[str, Any] = {"meter": meter, "where": dict(where or {}), "price": terms}
     return {**clause, "from": since} if since else clause
@@ -108,7 +110,9 @@ def rated(
 
 
 def through(
-    contract: Contract | Sequence[Contract], months: Mapping[str, Sequence[UsageLine]], rates: Sequence[RateVersion] = ()
+    contract: Contract | Sequence[Contract],
+    months: Mapping[str, Sequence[UsageLine]],
+    rates: Sequence[RateVersion] = (),
 ) -> list[Statement]:
     """Return the statements of following months, each with those before it as its prior."""
     found: list[Statement] = []
@@ -142,4 +146,6 @@ def pool(statement: Statement, name: str, index: int = -1) -> Pool:
 
 def flow(one: Pool) -> tuple[str, ...]:
     """Return opening, granted, drawn, expired and closing of a pool, as plain text."""
-    return tuple(f"{D(number).normalize():f}" for number in (one.opening, one.granted, one.drawn, one.expired, one.closing))
+    return tuple(
+        f"{D(number).normalize():f}" for number in (one.opening, one.granted, one.drawn, one.expired, one.closing)
+    )
