@@ -4,9 +4,10 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import CustomerRef, LockMonth, PostedRef, PostRevenue
-from billing import approval, posting, recognition
+from billing import approval, posting, recognition, terms
 from models.approval import Decision
 from models.close import EVERYONE, DecisionKind, Stage, State
+from models.contract import Contract
 from models.journal import JournalEntry
 from models.money import to_minor, total
 from models.refusal import Refusal
@@ -46,7 +47,7 @@ class Post:
         entries = posting.entries_for(
             statement,
             found[0],
-            recognition.schedule_for(statement, prior),
+            recognition.schedule_for(statement, prior, self._contracts(close)),
             post_to=month,
             prior_accruals=self._accruals(close),
             close_run=f"{close.month}@{close.revision}",
@@ -83,7 +84,9 @@ class Post:
                 continue
             prior = outside.evidence.issued_statements(statement.contract, task.month)
             entries = posting.accrual_for(
-                statement, recognition.schedule_for(statement, prior), close_run=f"{task.month}@{task.revision}"
+                statement,
+                recognition.schedule_for(statement, prior, self._contracts(close)),
+                close_run=f"{task.month}@{task.revision}",
             )
             outside.journal.post(entries, preparer="system", at=outside.clock.now())
             accrued.append(customer)
@@ -112,6 +115,9 @@ class Post:
         if not verdict.taken:
             raise DecisionRefused(verdict.message, code=verdict.code.value)
         return decision
+
+    def _contracts(self, close: CustomerRef) -> tuple[Contract, ...]:
+        return terms.in_force(self.outside.terms.contracts(close.customer), close.customer, close.month)
 
     def _accruals(self, close: CustomerRef) -> tuple[JournalEntry, ...]:
         entries = self.outside.journal.entries(close.month, close.customer)

@@ -169,7 +169,7 @@ class Publish:
             statement=statement,
             invoice=found[0],
             issued=found[1],
-            schedule=recognition.schedule_for(statement, prior),
+            schedule=recognition.schedule_for(statement, prior, contracts),
             prior_accruals=tuple(entry for entry in booked if entry.close_run == run and entry.accrued),
             posted_to=posted_to,
             entries=tuple(entry for entry in booked if entry.close_run == run and not entry.accrued),

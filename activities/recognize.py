@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import ScheduleRef, StatementDeed
-from billing import recognition
+from billing import recognition, terms
 from models.close import Stage, State
 from models.money import to_minor, total
 
@@ -25,7 +25,9 @@ class Recognize:
         outside, close = self.outside, task.close
         statement = outside.evidence.statement(task.statement)
         prior = outside.evidence.issued_statements(statement.contract, close.month)
-        schedule = recognition.schedule_for(statement, prior)
+        schedule = recognition.schedule_for(
+            statement, prior, terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        )
         outside.closes.project(
             close.month,
             close.revision,

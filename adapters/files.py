@@ -6,12 +6,13 @@ An error says file, line, key and what was expected.
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
@@ -68,13 +69,35 @@ def read_statement(path: Path) -> Statement:
 
 
 def read_prices(path: Path) -> tuple[RateVersion, ...]:
-    """Return the rate versions of a YAML list or of JSON lines; raises MalformedFile."""
+    """Return the rate versions of a YAML list or of JSON lines; raises MalformedFile.
+
+    A version that is `from` a date begins at its midnight in UTC: a card is shared, so it has no zone of its own.
+    """
     if path.suffix in (".jsonl", ".ndjson"):
-        return tuple(_checked(path, RateVersion, row, line) for line, row in _json_lines(path))
+        return tuple(_rate(path, row, line) for line, row in _json_lines(path))
     rows = _yaml(path)
     if not isinstance(rows, CommentedSeq):
         raise MalformedFile(path, "expected a list of rate versions", 1)
-    return tuple(_checked(path, RateVersion, row, rows.lc.item(index)[0] + 1) for index, row in enumerate(rows))
+    return tuple(_rate(path, row, rows.lc.item(index)[0] + 1) for index, row in enumerate(rows))
+
+
+def read_statements(path: Path) -> tuple[Statement, ...]:
+    """Return the statements of a JSON file, one or a list of them; raises MalformedFile."""
+    if not _text(path).lstrip().startswith("["):
+        return (read_statement(path),)
+    try:
+        return TypeAdapter(tuple[Statement, ...]).validate_json(_text(path))
+    except ValidationError as error:
+        raise MalformedFile(path, _words(error), key=_key(error)) from error
+
+
+def _rate(path: Path, row: Any, line: int) -> RateVersion:
+    since = row.get("from") if isinstance(row, Mapping) else None
+    if isinstance(since, date) and not isinstance(since, datetime):
+        row["from"] = f"{since.isoformat()}T00:00:00Z"
+    elif isinstance(since, str) and len(since) == len("2026-10-01"):
+        row["from"] = f"{since}T00:00:00Z"
+    return _checked(path, RateVersion, row, line)
 
 
 def read_usage(path: Path) -> tuple[UsageEvent, ...]:
@@ -134,12 +157,30 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             raise MalformedFile(path, f"not JSON: {error.msg}", number) from error
+        except _Twice as error:
+            raise MalformedFile(path, f"the key {error.key!r} is there twice", number, error.key) from error
         if not isinstance(row, dict):
             raise MalformedFile(path, "expected an object", number)
         yield number, row
+
+
+class _Twice(ValueError):
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose keys are there once: of two values for one key nobody knows which is meant."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(key)
+        found[key] = value
+    return found
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -183,6 +224,8 @@ def _plain(content: Any) -> Any:
         return tuple(_plain(value) for value in content)
     if isinstance(content, ScalarFloat):
         return float(content)
+    if isinstance(content, datetime):
+        return content.isoformat()  # ruamel's own TimeStamp is not a plain instant
     if isinstance(content, bool):
         return content
     if isinstance(content, int):

@@ -223,7 +223,11 @@ class Earning:
         self, stream: Ratable, month: str, since: date, amount: Decimal, rule: Rule, debit: Account
     ) -> None:
         if amount:
-            why = "a fee, by its days" if rule is not Rule.D2 else "a fee's list value that a promotional credit paid"
+            why = "a fee, by its days"
+            if rule is Rule.D2:
+                why = "a fee's list value that a promotional credit paid"
+            elif since < first_day(month):
+                why = "a fee that began in earlier months, earned where it is billed"
             rows = self._moved if rule is Rule.D2 else self._rows
             rows.append(stream.movement(month, since, amount, (rule, debit), why))
 

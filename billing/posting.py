@@ -5,13 +5,13 @@ day of the first open one, with the old service dates kept on its postings.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from models.invoice import Invoice
 from models.journal import Account, JournalEntry, Posting, Rule
 from models.money import ZERO, total
-from models.period import first_day, next_month
+from models.period import first_day, months_between, next_month
 from models.refusal import Refusal
 from models.revenue import Movement, RevenueSchedule
 from models.statement import Statement
@@ -111,10 +111,31 @@ def accrual_for(
     this very statement would bill is a contract asset (1120) until its invoice comes.
     """
     _refuse_strangers(statement, schedule, None)
-    maker = _Maker(statement, statement.period, close_run, None)
+    maker = _Maker(statement, statement.period, close_run, accrued=True)
     owed = {position.grant: max(position.opening, ZERO) for position in schedule.grants}
     unbilled = list(_from_what_is_owed(_now(schedule), owed))
     return _ordered([maker.entry(rule, text, _of(rule, unbilled)) for rule, text in _EARNED.items()])
+
+
+def ahead_for(
+    statement: Statement, schedule: RevenueSchedule, through: str, *, close_run: str | None = None
+) -> tuple[JournalEntry, ...]:
+    """Return what months after the statement, up to and with `through`, earn of fees it leaves billed ahead.
+
+    Only for a look ahead: a close posts a month's own entries from that month's statement.
+    """
+    _refuse_strangers(statement, schedule, None)
+    entries: list[JournalEntry | None] = []
+    rows = [*schedule.rows, *schedule.moved]
+    for month in months_between(next_month(statement.period), through):
+        of_month = [row for row in rows if row.period == month]
+        maker = _Maker(statement, month, close_run or f"{month}@1", posted_on=_last_day(month))
+        entries += [maker.entry(rule, text, _of(rule, of_month)) for rule, text in _EARNED.items()]
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def _last_day(month: str) -> date:
+    return first_day(next_month(month)) - timedelta(days=1)
 
 
 def _from_what_is_owed(movements: Iterable[Movement], owed: dict[str, Decimal]) -> Iterable[Movement]:
@@ -142,14 +163,23 @@ def _of(rule: Rule, movements: Iterable[Movement]) -> list[Movement]:
 class _Maker:
     """Makes the entries of one statement: same customer, contract, month, currency and run."""
 
-    def __init__(self, statement: Statement, post_to: str, close_run: str | None, invoice: str | None) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        post_to: str,
+        close_run: str | None,
+        invoice: str | None = None,
+        *,
+        accrued: bool = False,
+        posted_on: date | None = None,
+    ) -> None:
         self.statement = statement
+        self.fingerprint = statement.fingerprint()
         self.post_to = post_to
         self.close_run = close_run
         self.invoice = invoice
-        self.posted_on = (
-            first_day(next_month(post_to)) - timedelta(days=1) if post_to == statement.period else first_day(post_to)
-        )
+        self.accrued = accrued
+        self.posted_on = posted_on or (_last_day(post_to) if post_to == statement.period else first_day(post_to))
 
     def entry(self, rule: Rule, text: str, movements: Sequence[Movement]) -> JournalEntry | None:
         """Return the entry of one rule: debits by account, obligation and grant; revenue by rated line."""
@@ -180,21 +210,21 @@ class _Maker:
         some = tuple(posting for posting in postings if posting.amount)
         if not some:
             return None
-        accrued = self.invoice is None
+        mark = ", accrued" if self.accrued else ""
         run = self.close_run or f"{self.statement.period}@{self.statement.revision}"
         return JournalEntry(
-            key=_short(f"{run}/{self.statement.contract}/{rule.value}{'/accrued' if accrued else ''}"),
+            key=_short(f"{run}/{self.statement.contract}/{rule.value}{'/accrued' if self.accrued else ''}"),
             rule=rule,
             customer=self.statement.customer,
             contract=self.statement.contract,
             period=self.post_to,
             posted_on=self.posted_on,
             currency=self.statement.currency,
-            description=f"{text}{', accrued' if accrued else ''}: {self.statement.contract} {self.statement.period}",
+            description=f"{text}{mark}: {self.statement.contract} {self.statement.period}",
             postings=some,
-            statement=self.statement.fingerprint(),
+            statement=self.fingerprint,
             invoice=self.invoice,
-            accrued=accrued,
+            accrued=self.accrued,
             close_run=self.close_run,
         )
 

@@ -142,7 +142,7 @@ def _invoice(pack: EvidencePack) -> tuple[Check, ...]:
 
 
 def _journal(pack: EvidencePack) -> tuple[Check, ...]:
-    schedule = recognition.schedule_for(pack.statement, pack.prior)
+    schedule = recognition.schedule_for(pack.statement, pack.prior, pack.contracts)
     entries = posting.entries_for(
         pack.statement,
         pack.invoice,

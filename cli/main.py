@@ -7,7 +7,7 @@ import warnings
 import typer
 from pydantic import ValidationError
 
-from cli import audit, close, invoice, journal, rates, schedule
+from cli import audit, close, invoice, journal, offline, rates, recognize, schedule
 from cli.doctor import doctor
 from cli.output import Exit
 from models.refusal import Refusal
@@ -27,6 +27,12 @@ app.add_typer(schedule.app, name="schedule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)
+app.add_typer(offline.contract_app, name="contract")
+app.command()(offline.rate)
+app.command()(offline.explain)
+app.command()(offline.reconcile)
+app.command()(offline.schema)
+app.command()(recognize.recognize)
 
 
 def run() -> None:

@@ -1,5 +1,6 @@
 """Statement: one customer's month as the contract has it, every line with its explanation."""
 
+from decimal import localcontext
 from enum import StrEnum
 from typing import Self
 
@@ -106,7 +107,10 @@ class Pool(Value):
 
     @model_validator(mode="after")
     def _rolls_forward(self) -> Self:
-        if self.opening + self.granted - self.drawn - self.expired != self.closing:
+        with localcontext() as context:
+            context.prec = 120  # draws are exact, to 40 places
+            closing = self.opening + self.granted - self.drawn - self.expired
+        if closing != self.closing:
             raise ValueError(f"pool {self.id} does not roll forward: {self}")
         if self.closing < 0:
             raise ValueError(f"pool {self.id} is below zero: {self.closing}")

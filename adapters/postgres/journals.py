@@ -21,6 +21,19 @@ ONE_WRITER = 7_464_002
 NOTHING_BEFORE = "0" * 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHUNK = 2_000
+# From the entries' own bodies, in one statement: the trigger that compares them reads each body once.
+_POSTINGS = """
+    INSERT INTO journal_postings (entry, line, currency, account, amount, obligation, "grant", meter, model, rated_line,
+        service_from, service_until)
+    SELECT e.key, said.line, e.currency, said.posting ->> 'account', CAST(said.posting ->> 'amount' AS numeric),
+        said.posting ->> 'obligation', said.posting ->> 'grant', said.posting ->> 'meter', said.posting ->> 'model',
+        said.posting ->> 'rated_line', CAST(said.posting ->> 'service_from' AS date),
+        CAST(said.posting ->> 'service_until' AS date)
+    FROM journal_entries e,
+        jsonb_array_elements(CAST(e.body AS jsonb) -> 'postings') WITH ORDINALITY AS said (posting, line)
+    WHERE e.key = ANY(:keys)
+    ORDER BY e.position, said.line
+"""
 
 
 class PostgresJournal:
@@ -52,7 +65,7 @@ class PostgresJournal:
                     raise Conflict("an entry is posted once; correct it by another", key=entry.key)
             if new:
                 session.exec(insert(EntryRow), params=[_entry_row(entry, preparer, at) for entry in new.values()])
-                session.exec(insert(PostingRow), params=[row for entry in new.values() for row in _posting_rows(entry)])
+                session.connection().execute(text(_POSTINGS), {"keys": list(new)})
             return len(new)
 
     def entries(

@@ -15,6 +15,8 @@ CHANGE_REFUSED = "TIE01"
 PERIOD_LOCKED = "TIE02"
 UNBALANCED = "TIE03"
 ONE_PERSON = "TIE04"
+TWO_PEOPLE = frozenset({"four_eyes", "one_approval_a_person"})
+"""Constraints that only one person on both sides of an approval can break."""
 
 
 class Database:
@@ -72,13 +74,15 @@ def code_of(error: DBAPIError) -> str | None:
 
 def _refusal(error: DBAPIError) -> Refusal | None:
     message = str(error.orig).splitlines()[0]
-    match code_of(error):
-        case "TIE02":
-            return PeriodLocked(message)
-        case "TIE04":
-            return FourEyes(message)
-        case _:
-            return None
+    if _constraint(error) in TWO_PEOPLE:
+        return FourEyes(message)
+    refusals: dict[str | None, type[Refusal]] = {PERIOD_LOCKED: PeriodLocked, ONE_PERSON: FourEyes}
+    refusal = refusals.get(code_of(error))
+    return refusal(message) if refusal else None
+
+
+def _constraint(error: DBAPIError) -> str | None:
+    return getattr(getattr(error.orig, "diag", None), "constraint_name", None)
 
 
 def one_at_a_time(session: Session, what: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from billing.rating.exact import NEGLIGIBLE, settled
 from billing.rating.history import History
 from billing.rating.timeline import Standing, Timeline
 from billing.rating.windows import Window, anchored, windows_of
@@ -54,19 +55,20 @@ class Balance:
 
     def pool(self, currency: str | None) -> Pool:
         """Return how the window stands; `currency` rounds what is booked of it, None for units."""
-        drawn = self.drawn_in_window
+        booked = settled(self.drawn_in_window, 30)
+        opening, granted, drawn, expired = map(settled, (self.opening, self.granted, self.drawn, self.expired))
         return Pool(
             id=self.name,
             kind=self.kind,
             unit=self.unit,
             window=self.window,
             in_force=True,
-            opening=self.opening,
-            granted=self.granted,
-            drawn=self.drawn,
-            expired=self.expired,
-            closing=self.left,
-            booked_drawn=rounded(drawn, currency) if currency else drawn,
+            opening=opening,
+            granted=granted,
+            drawn=drawn,
+            expired=expired,
+            closing=settled(opening + granted - drawn - expired),
+            booked_drawn=rounded(booked, currency) if currency else booked,
             cost=self.cost,
         )
 
@@ -101,10 +103,10 @@ class Allowance:
         balance = self.at(instant)
         if balance is None:
             return ZERO, None
-        taken = min(wanted, balance.left)
+        taken = balance.left if abs(wanted - balance.left) < NEGLIGIBLE else min(wanted, balance.left)
         balance.drawn += taken
         balance.left -= taken
-        if taken < wanted:
+        if wanted - taken > NEGLIGIBLE:
             self.exhausted = True
         return taken, balance
 

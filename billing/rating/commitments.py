@@ -12,7 +12,7 @@ from decimal import Decimal
 from billing.rating import scopes
 from billing.rating.allowance import Allowance, Balance, allowance_of, amounts_of
 from billing.rating.charges import Charge, Terms
-from billing.rating.exact import settled
+from billing.rating.exact import NEGLIGIBLE
 from billing.rating.history import History
 from billing.rating.pricing import Pricer
 from billing.rating.proration import prorated
@@ -129,17 +129,17 @@ def _drawn(charge: Charge, pools: Sequence[Ledger], floors: Sequence[Ledger]) ->
     rest: Slice | None = whole
     last: Ledger | None = None
     for ledger, balance in fitting:
-        if rest is None or rest.net <= 0:
+        if rest is None or rest.net <= NEGLIGIBLE:
             break
         if balance.opening + balance.granted > 0:
             last = ledger
-        if balance.left <= 0:
+        if balance.left <= NEGLIGIBLE:
             continue
         covered, rest = _cut(rest, min(rest.net, balance.left))
         ledger.allowance.take(charge.drawn_at, covered.net)
         covered.covered_by = balance
         slices.append(covered)
-    if rest is not None and rest.net > 0 and fitting:
+    if rest is not None and rest.net > NEGLIGIBLE and fitting:
         for ledger, _ in fitting:
             ledger.allowance.exhausted = True
     uncovered = _counted(charge, slices, rest, floors, last)
@@ -162,7 +162,12 @@ def _counted(
             continue
         wanted = rest.quantity if in_units else rest.net
         taken = _count(ledger, charge, max(ZERO, wanted))
-        if charge.kind is LineKind.USAGE and clause.overage is not None and taken < wanted and passed is None:
+        if (
+            charge.kind is LineKind.USAGE
+            and clause.overage is not None
+            and wanted - taken > NEGLIGIBLE
+            and passed is None
+        ):
             passed = ledger, taken if not in_units else _net_of_units(rest, taken)
     if rest is None:
         return []
@@ -172,7 +177,7 @@ def _counted(
         return _overage(charge, rest, last)
     if passed is not None:
         ledger, inside = passed
-        if inside <= 0:
+        if inside <= NEGLIGIBLE:
             return _overage(charge, rest, ledger)
         within, beyond = _cut(rest, inside)
         return [within, *(_overage(charge, beyond, ledger) if beyond is not None else [])]
@@ -181,13 +186,13 @@ def _counted(
 
 def _count(ledger: Ledger, charge: Charge, wanted: Decimal) -> Decimal:
     taken, balance = ledger.allowance.take(charge.drawn_at, wanted)
-    if balance is not None and taken < wanted:
+    if balance is not None and wanted - taken > NEGLIGIBLE:
         ledger.beyond[id(balance)] = ledger.beyond.get(id(balance), ZERO) + wanted - taken
     return taken
 
 
 def _net_of_units(rest: Slice, units: Decimal) -> Decimal:
-    return settled(rest.net * units / rest.quantity) if rest.quantity else ZERO
+    return rest.net * units / rest.quantity if rest.quantity else ZERO
 
 
 def _fitting(charge: Charge, ledgers: Sequence[Ledger]) -> list[tuple[Ledger, Balance]]:
@@ -228,13 +233,13 @@ def _whole(charge: Charge) -> Slice:
 
 def _cut(whole: Slice, net: Decimal) -> tuple[Slice, Slice | None]:
     """Return a slice's part worth `net`, and the rest; fractions of units are kept at full precision."""
-    if net >= whole.net:
+    if net >= whole.net - NEGLIGIBLE:
         return whole, None
     share, of = net, whole.net
-    quantity, billed = settled(whole.quantity * share / of), settled(whole.billed * share / of)
-    gross = net if whole.gross == whole.net else settled(whole.gross * share / of)
-    flat = settled(whole.flat * share / of) if whole.flat else ZERO
-    reduced = {name: settled(amount * share / of) for name, amount in whole.reduced.items()}
+    quantity, billed = (whole.quantity * share / of), (whole.billed * share / of)
+    gross = net if whole.gross == whole.net else (whole.gross * share / of)
+    flat = (whole.flat * share / of) if whole.flat else ZERO
+    reduced = {name: (amount * share / of) for name, amount in whole.reduced.items()}
     first = Slice(
         whole.charge, whole.kind, whole.terms, whole.tier, quantity, billed, gross, net, reduced, flat, whole.events,
         note=whole.note,

@@ -17,7 +17,6 @@ from billing.rating.usage import Group
 from models.money import ZERO, rounded, split, total
 from models.statement import LineKind
 
-
 _KINDS = (LineKind.EXCLUDED, LineKind.INCLUDED, LineKind.USAGE, LineKind.OVERAGE, LineKind.FEE)
 
 
@@ -149,7 +148,7 @@ def booked(
     """
     for draft in drafts:
         if draft.covered_by is None:
-            draft.amount = rounded(draft.precise_before + draft.gross, currency) - draft.booked_before
+            draft.amount = rounded(settled(draft.precise_before + draft.gross, 30), currency) - draft.booked_before
     for place, name in enumerate(reductions):
         touched = [draft for draft in drafts if name in draft.reduced]
         if touched and name in caps:
@@ -219,7 +218,7 @@ def drawn(drafts: Sequence[Draft], currency: str) -> list[tuple[Balance, Decimal
             pools.setdefault(id(draft.covered_by), (draft.covered_by, []))[1].append(draft)
     found = []
     for balance, covered in pools.values():
-        amount = rounded(settled(balance.drawn_in_window), currency) - balance.booked_before
+        amount = rounded(settled(balance.drawn_in_window, 30), currency) - balance.booked_before
         parts = split(amount, [max(ZERO, draft.net) for draft in covered], currency)
         for draft, part in zip(covered, parts, strict=True):
             draft.amount = part + total(draft.off.values())

@@ -8,7 +8,6 @@ from decimal import Decimal
 from billing.rating import scopes
 from billing.rating.allowance import Allowance, Balance, allowance_of
 from billing.rating.charges import Charge
-from billing.rating.exact import settled
 from billing.rating.history import History
 from billing.rating.timeline import Standing, Timeline
 from billing.rating.windows import windows_of
@@ -63,7 +62,7 @@ def _discount(
             continue
         elif clause.units is not None:
             units, _ = allowance.take(charge.at, charge.quantity)
-            off = settled(charge.net * units / charge.quantity) if charge.quantity else ZERO
+            off = charge.net * units / charge.quantity if charge.quantity else ZERO
         else:
             off, _ = allowance.take(charge.at, charge.net)
         reduce(charge, standing.id, off)

@@ -71,6 +71,14 @@ def statement_for(
         return month.statement(work, prior, reconciliation, engine)
 
 
+def usage_digest_of(
+    contracts: Sequence[Contract], usage: Sequence[UsageLine], rates: Sequence[RateVersion], period: str
+) -> str:
+    """Return the digest a statement of this usage carries: equal for equal usage, however it is split or ordered."""
+    with exactly():
+        return digest_of(_Month(timeline_of(contracts, period), RateBook.of(rates), tuple(usage)).laid("segment"))
+
+
 @dataclass(slots=True)
 class _Work:
     """What the steps leave for one another."""
@@ -114,7 +122,7 @@ class _Month:
 
     def rated(self, grain: Grain) -> _Work:
         """Apply the waterfall (docs/policies.md), at a grain of time."""
-        work = _Work(self._laid(grain))
+        work = _Work(self.laid(grain))
         self._price(work)
         self._add_fees(work)
         self._reduce(work)
@@ -125,7 +133,8 @@ class _Month:
         self._close(work)
         return work
 
-    def _laid(self, grain: Grain) -> list[GroupUsage]:
+    def laid(self, grain: Grain) -> list[GroupUsage]:
+        """Return the usage by group, in time, at a grain."""
         timeline = self.timeline
         scoped = [(scopes.Reach(one), cuts.scoped_bounds(one)) for one in cuts.scoped_standings(timeline)]
         included = [

@@ -38,15 +38,16 @@ def stripe(config: Settings) -> None:
 def journal(owner_url: str, month: str) -> None:
     """Change a posted amount as a superuser with the triggers off: nothing refuses that, so it must be detected."""
     with psycopg.connect(owner_url) as db:
-        db.execute("SET session_replication_role = replica")
+        db.execute("ALTER TABLE tieout.journal_postings DISABLE TRIGGER ALL")
         db.execute(
             "UPDATE tieout.journal_postings SET amount = amount + 1 WHERE (entry, line) = ("
             " SELECT p.entry, p.line FROM tieout.journal_postings p JOIN tieout.journal_entries e ON e.key = p.entry"
             " WHERE e.customer = %s AND e.period = %s ORDER BY e.position, p.line LIMIT 1)",
             (BROKEN_CUSTOMER, month),
         )
+        db.execute("ALTER TABLE tieout.journal_postings ENABLE TRIGGER ALL")
 
 
 def customer_of(entry: str) -> str:
     """Return the customer an entry's key names, or the key."""
-    return next((part for part in entry.split("/") if part == BROKEN_CUSTOMER), entry)
+    return next((name for name in (part.split("-")[0] for part in entry.split("/")) if name == BROKEN_CUSTOMER), entry)

@@ -77,7 +77,7 @@ def issue_history(
         entries = posting.entries_for(
             statement,
             invoice,
-            recognition.schedule_for(statement, prior),
+            recognition.schedule_for(statement, prior, [contract]),
             post_to=month,
             prior_accruals=(),
             close_run=f"{month}@1",

@@ -274,7 +274,7 @@ def test_the_database_wants_two_people(books: Books) -> None:
     book.keep_verdict(a_verdict("d1", "bob"), "2026-10", 1, "acme", AT)
     book.keep_verdict(a_verdict("policy-1", "system"), "2026-10", 1, "acme", AT)  # automatic, named so
     desk(books).write(a_decision("d3", person=BOB))
-    with pytest.raises(Exception, match="one_approval_a_person"):
+    with pytest.raises(FourEyes, match="one_approval_a_person"):
         book.keep_verdict(a_verdict("d3", "bob"), "2026-10", 1, "acme", AT)
 
 

@@ -1,5 +1,6 @@
 """Fees: ahead and in arrears, stubs, proration, amendments; worked out by hand."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_every_window_of_a_term_is_billed_once_and_the_whole_term_is_covered(eve
     lines.sort(key=lambda line: line.service_from)
     assert lines[0].service_from.isoformat() == "2026-03-17"
     assert lines[-1].service_until.isoformat() == "2027-03-17"
-    for one, following in zip(lines, lines[1:], strict=False):
+    for one, following in pairwise(lines):
         assert one.service_until == following.service_from
 
 

