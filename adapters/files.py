@@ -212,7 +212,7 @@ def _checked(path: Path, noun: type[Noun], content: Any, line: int | None = None
     try:
         return noun.model_validate(_plain(content))
     except ValidationError as error:
-        place = error.errors()[0]["loc"]
+        place = _first(error)["loc"]
         raise MalformedFile(path, _words(error), _line(content, place) or line, _key(error)) from error
 
 
@@ -250,12 +250,18 @@ def _line(content: Any, place: Sequence[int | str]) -> int | None:
     return line
 
 
+def _first(error: ValidationError) -> Any:
+    """Return what to tell: an unknown key before the key that is missing because of it, else the first thing wrong."""
+    errors = error.errors()
+    return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+
+
 def _key(error: ValidationError) -> str:
-    return ".".join(str(part) for part in error.errors()[0]["loc"])
+    return ".".join(str(part) for part in _first(error)["loc"])
 
 
 def _words(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = _first(error)
     if first["type"] == "extra_forbidden":
         return f"unknown key {first['loc'][-1]!r}"
     if first["type"] == "missing":

@@ -163,6 +163,8 @@ def rated(
     earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: one.period)
     ends = [timeline_of(versions, one.period).span.ends_at for one in earlier]
     if earlier:
+        begun = timeline_of(versions, earlier[0].period).span.starts_at
+        kept = tuple(event for event in kept if event.timestamp >= begun)  # before it nobody says what was billed
         usage = backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends)
     else:
         usage = tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span)
@@ -226,7 +228,7 @@ def _shown(value: Any) -> str:
 
 
 def main() -> int:
-    """Return the exit code of `python -m cli.offline`: 0 ok, 1 a check failed, 2 usage or a malformed file, 4 refused."""
+    """Return the exit code of `python -m cli.offline`; a malformed file is 2, like a wrong option."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     for command in (rate, explain, schema):
         app.command()(command)

@@ -70,7 +70,7 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-Where = Annotated[Dimensions, BeforeValidator(_texts)]
+Where = Annotated[Dimensions, BeforeValidator(_texts, json_schema_input_type=dict[str, str | bool | int])]
 
 
 def _scope(raw: Any) -> Any:
@@ -92,6 +92,11 @@ def _tags(raw: Any) -> Any:
     return raw
 
 
+_FeesInput = tuple[Pattern, ...] | Literal["all", True]
+_TagValue = str | bool | int
+_TagsInput = tuple[str, ...] | dict[str, _TagValue | tuple[str, ...]]
+
+
 class Scope(Value):
     """What a clause speaks of. A key that is left out does not narrow; fees are in only when named.
 
@@ -101,8 +106,8 @@ class Scope(Value):
 
     meters: Many[Pattern] | None = None
     models: Many[str] | None = None
-    tags: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_tags)] = {}
-    fees: Annotated[tuple[Pattern, ...], BeforeValidator(_fees)] = ()
+    tags: Annotated[dict[str, tuple[str, ...]], BeforeValidator(_tags, json_schema_input_type=_TagsInput)] = {}
+    fees: Annotated[tuple[Pattern, ...], BeforeValidator(_fees, json_schema_input_type=_FeesInput)] = ()
 
     def holds(self, meter: str, dimensions: Dimensions) -> bool:
         """Return whether usage of this meter and these dimensions is in scope."""
@@ -127,7 +132,7 @@ class Scope(Value):
         )
 
 
-ScopeField = Annotated[Scope, BeforeValidator(_scope)]
+ScopeField = Annotated[Scope, BeforeValidator(_scope, json_schema_input_type=Scope | Literal["all"])]
 
 
 class Term(Value):
@@ -408,7 +413,9 @@ class Contract(Value):
     minimums: Many[Bound] = ()
     maximums: Many[Bound] = ()
     fx: Fx | None = None
-    tax: Annotated[tuple[Tax, ...], BeforeValidator(_taxes), AfterValidator(_unique)] = ()
+    tax: Annotated[
+        tuple[Tax, ...], BeforeValidator(_taxes, json_schema_input_type=Tax | tuple[Tax, ...]), AfterValidator(_unique)
+    ] = ()
     limits: Limits = Limits()
     approval: ApprovalTerms = ApprovalTerms()
 

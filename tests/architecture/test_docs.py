@@ -25,9 +25,7 @@ def test_the_readmes_tie_out_is_the_demos() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     groups = get_command(app).commands  # type: ignore[attr-defined]
-    for group, verb in re.findall(
-        r"./tieout (\w+) ([a-z-]+)", README + (ROOT / "docs" / "a_month.md").read_text()
-    ):
+    for group, verb in re.findall(r"./tieout (\w+) ([a-z-]+)", README + (ROOT / "docs" / "a_month.md").read_text()):
         assert group in groups, group
         if hasattr(groups[group], "commands"):
             assert verb in groups[group].commands, f"{group} {verb}"

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decide, LockMonth, TriggerClose
@@ -64,7 +65,15 @@ async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str,
         DecisionKind.RETRY: CustomerClose.retry_step,
         DecisionKind.SKIP: CustomerClose.skip_customer,
     }
-    await handle.execute_update(updates[kind], Decide(decision=id_), id=id_)
+    while True:
+        try:
+            await handle.execute_update(updates[kind], Decide(decision=id_), id=id_)
+            return
+        except WorkflowUpdateFailedError as refused_:
+            # A parked close shows that it waits just before it does: it writes its note to the books in between.
+            if not isinstance(refused_.cause, ApplicationError) or refused_.cause.type != "not_waiting":
+                raise
+            await asyncio.sleep(0.02)
 
 
 async def _done(handle: Handle, deeds: Deeds) -> None:
