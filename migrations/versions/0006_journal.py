@@ -66,6 +66,8 @@ TABLES = (
         )
     )
     """,
+    # One close earns a thing once: its accrual at the lock and its own entry can never both stand, whoever is first.
+    "CREATE UNIQUE INDEX earned_once ON tieout.journal_entries (close_run, contract, rule) WHERE close_run IS NOT NULL",
     "CREATE INDEX entries_by_period ON tieout.journal_entries (period, customer, position)",
     "CREATE INDEX entries_by_customer ON tieout.journal_entries (customer, position)",
     """

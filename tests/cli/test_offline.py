@@ -10,6 +10,7 @@ import typer
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
+from billing.rating import backlog
 from cli import offline
 from models.statement import Statement
 
@@ -112,7 +113,7 @@ def test_usage_that_no_cut_off_explains_is_refused(folder: Path) -> None:
     (folder / "usage.csv").write_text(HEADER + SEPTEMBER)
     (folder / "s.json").write_text(json.dumps(rate(*options, "--period", "2026-09")))
     (folder / "usage.csv").write_text(HEADER + SEPTEMBER.replace(",8,", ",9,"))
-    with pytest.raises(offline.backlog.LateUnknown):
+    with pytest.raises(backlog.LateUnknown):
         run("rate", *options, "--prior", folder / "s.json", "--period", "2026-10")
 
 
@@ -124,7 +125,7 @@ def test_an_event_sent_twice_is_billed_once_and_of_two_that_differ_the_first_rec
     (folder / "usage.csv").write_text(HEADER + later + SEPTEMBER)
     assert rate(*options)["total"] == "8"
     (folder / "usage.csv").write_text(HEADER + SEPTEMBER + SEPTEMBER.replace(",8,", ",5,"))
-    with pytest.raises(offline.backlog.Conflicting):
+    with pytest.raises(backlog.Conflicting):
         run("rate", *options, "--json")
 
 

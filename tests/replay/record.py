@@ -194,8 +194,15 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
 
 async def _keep(client: Client, workflow_id: str, path: Path) -> Path:
     history = await client.get_workflow_handle(workflow_id).fetch_history()
-    path.write_text(json.dumps(json.loads(history.to_json()), indent=1) + "\n")
+    path.write_text(json.dumps(_without_traces(json.loads(history.to_json())), indent=1) + "\n")
     return path
+
+
+def _without_traces(content: Any) -> Any:
+    """Return a history without stack traces: they name this machine's folders, and replay does not read them."""
+    if isinstance(content, dict):
+        return {key: _without_traces(value) for key, value in content.items() if key != "stackTrace"}
+    return [_without_traces(one) for one in content] if isinstance(content, list) else content
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,7 +27,7 @@ from devstack.book.script import Script
 from devstack.up import Stack
 from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
-from models.close import Standing, State
+from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.journal import Account
 from models.period import next_month
@@ -49,6 +49,17 @@ AWAY = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED, RPCStatusCode.INTERNAL}
 )
 """How a server that was killed answers whoever was talking to it."""
+
+
+class _People(Script):
+    """The demo's people, who leave some statements lying."""
+
+    unsigned: frozenset[str] = frozenset()
+
+    async def _act(self, standing: Standing) -> None:
+        if standing.stage is Stage.APPROVE and standing.customer in self.unsigned:
+            return
+        await super()._act(standing)
 
 
 class Month:
@@ -109,15 +120,19 @@ class Month:
         console = self.door("console")
         return DeskDoor(PostgresDesk(console), PostgresCloses(console), client, SystemClock())
 
-    async def people(self, client: Client, until: Callable[[Sequence[Standing]], bool]) -> Sequence[Standing]:
+    async def people(
+        self, client: Client, until: Callable[[Sequence[Standing]], bool], unsigned: Collection[str] = ()
+    ) -> Sequence[Standing]:
         """Let the demo's people work until `until` holds; whom an outage interrupts looks again when it is over.
 
-        What they had written and nobody delivered is sent again, as `tieout close deliver` does.
+        What they had written and nobody delivered is sent again, as `tieout close deliver` does. Statements of
+        `unsigned` customers are left lying.
         """
         desk = self.desk(client)
         books = Books(self.door("console"))
         while True:
-            script = Script(MONTH, books, desk, client, self.tokens, lambda words: None)
+            script = _People(MONTH, books, desk, client, self.tokens, lambda words: None)
+            script.unsigned = frozenset(unsigned)
             try:
                 if self.outages:
                     for standing in books.standings(MONTH):
@@ -167,16 +182,6 @@ class Month:
     def outside(self) -> Outside:
         """Return what deeds work with, for reading."""
         return wiring.outside_of(self.config, temporal.NoHistories())
-
-    def balance(self, account: Account, through: str | None = None) -> Decimal:
-        """Return an account's balance, debits less credits."""
-        balances = Books(self.door("auditor")).trial_balance(through)
-        return sum((one.balance for one in balances if one.account is account), Decimal(0))
-
-    def revenue(self, through: str | None = None) -> Decimal:
-        """Return the revenue earned up to a month, as a positive number."""
-        balances = Books(self.door("auditor")).trial_balance(through)
-        return -sum((one.balance for one in balances if one.account.is_revenue), Decimal(0))
 
     def assert_ties_out(self) -> None:
         """Assert one invoice and one set of entries for each customer, and one number from statement to journal."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import psycopg
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.journals import NOTHING_BEFORE, PostgresJournal
@@ -269,3 +270,12 @@ def test_an_entry_of_three_decimal_currency_keeps_them(fresh_database: Books) ->
         Decimal("0.823"),
         Decimal("-0.823"),
     ]
+
+
+def test_an_accrual_and_the_closes_own_entry_cannot_both_stand(fresh_database: Books) -> None:
+    earned = an_entry("2026-10@1/acme-2026/B2").model_copy(update={"close_run": "2026-10@1", "contract": "acme-2026"})
+    accrued = earned.model_copy(update={"key": "2026-10@1/acme-2026/B2/accrued", "accrued": True})
+    assert journal(fresh_database).post([accrued], "system", AT) == 1
+    with pytest.raises(IntegrityError, match="earned_once"):
+        journal(fresh_database).post([earned], "system", AT)
+    assert [entry.key for entry in journal(fresh_database).entries()] == [accrued.key]

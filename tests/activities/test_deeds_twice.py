@@ -1,0 +1,349 @@
+"""Each deed run twice is each deed run once: on a real Postgres and object store and the Stripe double."""
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import psycopg
+import pyarrow as pa
+import pytest
+from temporalio import activity
+from temporalio.testing import ActivityEnvironment
+
+from activities.approve import Approve
+from activities.collect import Collect
+from activities.deeds import Outside
+from activities.invoice import InvoiceDeeds
+from activities.messages import (
+    AskApproval,
+    CloseMonth,
+    CompareSources,
+    CustomerRef,
+    DraftRef,
+    FinalizeDraft,
+    IssuedRef,
+    LockMonth,
+    Park,
+    PostRevenue,
+    PublishClose,
+    RateUsage,
+    Remind,
+    SealEvidence,
+    SealMonth,
+    SealSource,
+    Slices,
+    StatementDeed,
+    StatementRef,
+    VerifyDecision,
+)
+from activities.post import Post
+from activities.publish import Publish
+from activities.rate import Rate
+from activities.recognize import Recognize
+from activities.reconcile import Reconcile
+from adapters.object_store import S3Store
+from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.desk import PostgresDesk
+from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.invoices import PostgresInvoices
+from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.sessions import Database
+from adapters.postgres.terms import PostgresTerms
+from adapters.stripe import StripeInvoices
+from billing.approval import ApprovalPolicy
+from devstack.book import seed
+from devstack.book.calls import Usage, true_usage
+from devstack.up import Stack
+from migrations.roles import role_url
+from migrations.upgrade import upgrade
+from models.approval import Decision
+from models.close import EVERYONE, DecisionKind, Stage, State
+from models.columns import COLUMNS
+from models.period import Period
+from models.usage_policy import UsagePolicy
+from models.value import canonical_json
+from runtime.clock import SystemClock
+from runtime.engine import engine_id
+from tests.devstack.conftest import an_open_folder
+from workers.registry import queues
+
+pytestmark = pytest.mark.stack
+
+MONTH = "2026-10"
+CUSTOMER = "cirrus"
+FACTS = 1_400
+CLOSE = CustomerRef(month=MONTH, revision=1, customer=CUSTOMER)
+ELSEWHERE = {
+    "TIEOUT_TEMPORAL_ADDRESS": "127.0.0.1:1",
+    "TIEOUT_CLICKHOUSE_URL": "http://127.0.0.1:1",
+}
+"""Not started: deeds never call Temporal, and the sources here are lists."""
+
+WHEN = frozenset({"recorded_at", "written_at", "moved_at", "began_at"})
+"""Columns that say when; a projection is written again with a later instant."""
+
+
+class ListedUsage:
+    """The `UsageSource` port on a list of facts."""
+
+    grain = "event"
+    timezone = "UTC"
+
+    def __init__(self, name: str, usage: list[Usage]) -> None:
+        self.name = name
+        self._usage = usage
+
+    def watermark(self) -> datetime:
+        """Return an instant after every customer's month."""
+        return datetime(2026, 11, 2, tzinfo=UTC)
+
+    def read(self, window: Period) -> Iterator[pa.RecordBatch]:
+        """Yield all facts in one batch."""
+        rows = [
+            {
+                "id": one.id,
+                "account": one.customer,
+                "meter": one.meter,
+                "quantity": one.quantity,
+                "starts_at": one.at,
+                "ends_at": None,
+                "received_at": one.at,
+                "dims": canonical_json(dict(one.dimensions)),
+                "place": self.name,
+            }
+            for one in self._usage
+        ]
+        yield pa.RecordBatch.from_pylist(rows, schema=COLUMNS)
+
+
+class OneHistory:
+    """The `Histories` port: the history of a close that has ended does not change."""
+
+    async def history(self, workflow_id: str, run_id: str) -> str:
+        """Return the same text for everybody."""
+        return '{"events": []}'
+
+
+@dataclass
+class Repeat:
+    """What two runs of a deed in a row answered and left behind."""
+
+    first: Any
+    second: Any
+    left: dict[str, list[str]]
+    left_again: dict[str, list[str]]
+
+    @property
+    def changed(self) -> dict[str, list[str]]:
+        """What the second run added, changed or removed, by place."""
+        return {
+            place: sorted(set(self.left_again.get(place, [])) ^ set(rows))
+            for place, rows in self.left.items()
+            if self.left_again.get(place, []) != rows
+        }
+
+
+@dataclass
+class World:
+    """The outside of a close, and a view of everything in it."""
+
+    stack: Stack
+    outside: Outside
+    desk: PostgresDesk
+    tokens: dict[str, str]
+    repeats: dict[str, Repeat] = field(default_factory=dict)
+
+    def twice(self, deed: Callable[..., Any], *task: Any) -> Any:
+        """Run a deed, and run it again; keep both answers and what lay outside after each; return the first."""
+        name = _name_of(deed)
+        first, left = self._run(deed, *task), self.view()
+        second, left_again = self._run(deed, *task), self.view()
+        self.repeats[name] = Repeat(first, second, left, left_again)
+        return first
+
+    def decide(self, kind: DecisionKind, person: str, customer: str, subject: str) -> str:
+        """Write a decision at the desk and return its id."""
+        decision = Decision(
+            id=f"{kind.value}-{customer}",
+            kind=kind,
+            period=MONTH,
+            revision=1,
+            customer=customer,
+            subject=subject,
+            person=self.desk.person(self.tokens[person]),
+            reason="it is time",
+            recorded_at=self.outside.clock.now(),
+        )
+        return self.desk.write(decision).id
+
+    def view(self) -> dict[str, list[str]]:
+        """Return every row of the books but for its instants, every object's key, and what Stripe holds."""
+        seen: dict[str, list[str]] = {}
+        with psycopg.connect(self.stack.endpoints.database_url) as db:
+            tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'tieout' ORDER BY 1").fetchall()
+            for (table,) in tables:
+                rows = db.execute(f'SELECT to_jsonb(t) FROM tieout."{table}" t').fetchall()  # type: ignore[arg-type]
+                seen[table] = sorted(
+                    json.dumps({key: value for key, value in row.items() if key not in WHEN}, sort_keys=True)
+                    for (row,) in rows
+                )
+        seen["object store"] = list(self.outside.store.uris(""))
+        state = httpx.get(f"{self.stack.endpoints.stripe_url}/_state", params={"metadata": "tieout_reference"}).json()
+        kinds = ("customers", "invoices", "invoiceitems", "invoices_by_status", "invoices_by_metadata", "events")
+        seen["Stripe"] = [f"{kind}: {json.dumps(state[kind], sort_keys=True)}" for kind in kinds]
+        return seen
+
+    def _run(self, deed: Callable[..., Any], *task: Any) -> Any:
+        done = ActivityEnvironment().run(deed, *task)
+        return asyncio.run(done) if inspect.isawaitable(done) else done
+
+
+def _name_of(deed: Callable[..., Any]) -> str:
+    name = activity._Definition.must_from_callable(deed).name
+    assert name is not None
+    return name
+
+
+def _outside(stack: Stack, books: Database) -> Outside:
+    facts = list(true_usage(MONTH, None, [CUSTOMER]))[:FACTS]
+    policy = seed.read_policy(seed.BOOK / "policy.yaml")
+    sources = {name: ListedUsage(name, facts) for name in ("clickhouse", "posthog")}
+    ends = stack.endpoints
+    return Outside(
+        terms=PostgresTerms(books),
+        evidence=PostgresEvidence(books),
+        closes=PostgresCloses(books),
+        invoices=PostgresInvoices(books),
+        journal=PostgresJournal(books),
+        store=S3Store(
+            ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
+        ),
+        platform=StripeInvoices(ends.stripe_key, ends.stripe_url),
+        sources=sources,
+        policy=UsagePolicy(
+            sources={name: policy.sources[name] for name in sources},
+            authority=policy.authority,
+            timezone=policy.timezone,
+        ),
+        approval=ApprovalPolicy(),
+        histories=OneHistory(),
+        clock=SystemClock(),
+        engine=engine_id(),
+    )
+
+
+def _close_twice(world: World) -> None:
+    """Close the customer's month, each deed twice, in the order of the plans, with the period locked before posting."""
+    outside, twice = world.outside, world.twice
+    collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
+    invoices = InvoiceDeeds(outside)
+    twice(collect.open_close, CloseMonth(month=MONTH, started_by="schedule"))
+    for source in outside.sources:
+        twice(collect.source_state, SealSource(month=MONTH, revision=1, source=source))
+        twice(collect.seal_source, SealSource(month=MONTH, revision=1, source=source))
+    twice(collect.population, CloseMonth(month=MONTH))
+    twice(collect.readiness, CLOSE)
+    slices: Slices = twice(collect.take_slices, CLOSE)
+    compare = CompareSources(close=CLOSE, snapshots=tuple(ref.fingerprint for ref in slices.snapshots))
+    reconciled = twice(Reconcile(outside).compare_sources, compare)
+    rate = RateUsage(close=CLOSE, reconciliation=reconciled.fingerprint)
+    statement: StatementRef = twice(Rate(outside).rate_usage, rate)
+    twice(approve.ask_approval, AskApproval(close=CLOSE, statement=statement.fingerprint))
+    twice(approve.remind, Remind(close=CLOSE, statement=statement.fingerprint, count=1))
+    parked = Park(close=CLOSE, stage=Stage.APPROVE, state=State.WAITING, detail="waits")
+    twice(approve.note, parked)
+    lock = LockMonth(month=MONTH, revision=1, decision=world.decide(DecisionKind.LOCK, "cora", EVERYONE, MONTH))
+    twice(post.accrue_waiting, lock)
+    twice(post.lock_period, lock)
+    verify = VerifyDecision(
+        close=CLOSE,
+        decision=world.decide(DecisionKind.APPROVE, "aron", CUSTOMER, statement.fingerprint),
+        stage=Stage.APPROVE,
+        accepts=(DecisionKind.APPROVE,),
+        statement=statement.fingerprint,
+    )
+    twice(approve.verify_decision, verify)
+    deed = StatementDeed(close=CLOSE, statement=statement.fingerprint)
+    draft: DraftRef = twice(invoices.draft_invoice, deed)
+    final = FinalizeDraft(close=CLOSE, statement=statement.fingerprint, draft=draft)
+    issued: IssuedRef = twice(invoices.finalize_invoice, final)
+    twice(Recognize(outside).schedule_revenue, deed)
+    twice(post.post_entries, PostRevenue(close=CLOSE, statement=statement.fingerprint, invoice=issued.reference))
+    twice(publish.publish_close, PublishClose(close=CLOSE, statement=statement.fingerprint, invoice=issued.reference))
+    twice(publish.await_closed, CLOSE)
+    twice(publish.seal_evidence, SealEvidence(close=CLOSE, workflow_id="close/2026-10/cirrus", run_id="r"))
+    twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """A small customer's month, closed with every deed run twice in a row."""
+    with an_open_folder() as folder, Stack(folder, ELSEWHERE) as stack:
+        owner = stack.endpoints.database_url
+        upgrade(owner)
+        tokens = seed.seed_demo_people(owner, folder)
+        worker, console = Database(role_url(owner, "worker")), Database(role_url(owner, "console"))
+        try:
+            outside = _outside(stack, worker)
+            contracts = [one for one in seed.contracts() if one.customer == CUSTOMER]
+            seed.seed_terms(PostgresTerms(worker), contracts, seed.rates())
+            world = World(stack, outside, PostgresDesk(console), tokens)
+            _close_twice(world)
+            yield world
+        finally:
+            worker.dispose()
+            console.dispose()
+
+
+DEEDS = (
+    "collect.open_close",
+    "collect.source_state",
+    "collect.seal_source",
+    "collect.population",
+    "collect.readiness",
+    "collect.take_slices",
+    "reconcile.compare_sources",
+    "rate.rate_usage",
+    "approve.ask_approval",
+    "approve.remind",
+    "approve.note",
+    "post.accrue_waiting",
+    "post.lock_period",
+    "approve.verify_decision",
+    "invoice.draft_invoice",
+    "invoice.finalize_invoice",
+    "recognize.schedule_revenue",
+    "post.post_entries",
+    "publish.publish_close",
+    "publish.await_closed",
+    "publish.seal_evidence",
+    "publish.seal_month",
+)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_second_run_changes_nothing_outside(world: World, deed: str) -> None:
+    assert world.repeats[deed].changed == {}
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_second_run_answers_as_the_first(world: World, deed: str) -> None:
+    assert world.repeats[deed].second == world.repeats[deed].first
+
+
+def test_every_deed_of_the_registry_was_run(world: World) -> None:
+    registered = {_name_of(deed) for queue in queues(world.outside).values() for deed in queue.activities}
+    assert registered == set(world.repeats) == set(DEEDS)
+
+
+def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: World) -> None:
+    held = httpx.get(f"{world.stack.endpoints.stripe_url}/_state", params={"metadata": "tieout_reference"}).json()
+    assert held["invoices_by_metadata"] == {f"{MONTH}@1/{CUSTOMER}/USD": 1}
+    entries = world.outside.journal.entries()
+    assert len({(entry.rule, entry.period, entry.accrued) for entry in entries}) == len(entries)
+    assert {(entry.period, entry.accrued) for entry in entries} == {(MONTH, True), ("2026-11", False)}
