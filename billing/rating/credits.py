@@ -129,6 +129,8 @@ def pay(grants: Sequence[Grant], drafts: Sequence[Draft], bounds: Sequence[datet
 
     A credit pays only usage inside its window, and only whole minor units: what is finer stays in the balance.
     """
+    if not grants:
+        return
     currency = timeline.contract.currency
     dues: dict[tuple[int, int], Decimal] = {}
     for place, draft in enumerate(drafts):

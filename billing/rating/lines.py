@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from billing.rating import keys
 from billing.rating.allowance import Balance
@@ -23,12 +24,19 @@ from models.statement import Applied, Explanation, LineKind, RatedLine, Step
 from models.usage import Dimensions
 
 
+@lru_cache(maxsize=4096)
 def days_of(starts_at: datetime, ends_at: datetime, zone: str) -> tuple[date, date]:
     """Return the local days instants touch, the last excluded: a day that is only begun is inside."""
     last = local_day(ends_at, zone)
     if midnight(last, zone) < ends_at:
         last += timedelta(days=1)
     return local_day(starts_at, zone), last
+
+
+@lru_cache(maxsize=4096)
+def period_of(starts_at: datetime, ends_at: datetime) -> Period:
+    """Return the period between two instants; many lines share one."""
+    return Period(starts_at=starts_at, ends_at=ends_at)
 
 
 def named(drafts: Iterable[Draft], timeline: Timeline, history: History) -> None:
@@ -79,7 +87,7 @@ def usage_line(draft: Draft, timeline: Timeline, extra: tuple[Step, ...] = ()) -
         meter=None if fee else draft.group.meter,
         dimensions={} if fee else dict(draft.terms.dimensions),
         clause=draft.terms.label,
-        service=Period(starts_at=draft.starts_at, ends_at=draft.ends_at),
+        service=period_of(draft.starts_at, draft.ends_at),
         service_from=first,
         service_until=until,
         quantity=draft.quantity,

@@ -1,7 +1,7 @@
 """Rates: which clause of a contract, and which version of a rate card, price a usage at its instant."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -56,25 +56,52 @@ def clause_in_force(
     return best[1] if best else None
 
 
+@dataclass(slots=True)
+class Card:
+    """One card's versions, found by meter and by the dimensions they name: a card may hold thousands of models."""
+
+    exact: dict[str, dict[tuple[str, ...], dict[tuple[str, ...], list[RateVersion]]]] = field(default_factory=dict)
+    patterns: list[RateVersion] = field(default_factory=list)
+
+    def add(self, version: RateVersion) -> None:
+        """Take in a version."""
+        if "*" in version.meter:
+            self.patterns.append(version)
+            return
+        names = tuple(sorted(version.where))
+        values = tuple(version.where[name] for name in names)
+        self.exact.setdefault(version.meter, {}).setdefault(names, {}).setdefault(values, []).append(version)
+
+    def matching(self, meter: str, dimensions: Dimensions) -> tuple[RateVersion, ...]:
+        """Return every version that fits a usage, whenever it starts."""
+        found: list[RateVersion] = []
+        for names, by_values in self.exact.get(meter, {}).items():
+            found += by_values.get(tuple(dimensions.get(name, "\0") for name in names), ())
+        found += [one for one in self.patterns if matches(meter, dimensions, one.meter, one.where)]
+        return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class RateBook:
     """The rate versions by card, as known."""
 
-    cards: dict[str, tuple[RateVersion, ...]]
+    cards: dict[str, Card]
+    dimensions: dict[str, frozenset[str]]  # which dimensions a card's versions look at
 
     @classmethod
     def of(cls, versions: Iterable[RateVersion]) -> "RateBook":
         """Return the versions as a book."""
-        cards: dict[str, list[RateVersion]] = {}
+        cards: dict[str, Card] = {}
+        looked_at: dict[str, set[str]] = {}
         for version in versions:
-            cards.setdefault(version.rate, []).append(version)
-        return cls({card: tuple(held) for card, held in cards.items()})
+            cards.setdefault(version.rate, Card()).add(version)
+            looked_at.setdefault(version.rate, set()).update(version.where)
+        return cls(cards, {card: frozenset(names) for card, names in looked_at.items()})
 
     def matching(self, card: str, meter: str, dimensions: Dimensions) -> tuple[RateVersion, ...]:
         """Return every version of a card that fits a usage, whenever it starts."""
-        return tuple(
-            version for version in self.cards.get(card, ()) if matches(meter, dimensions, version.meter, version.where)
-        )
+        held = self.cards.get(card)
+        return held.matching(meter, dimensions) if held is not None else ()
 
     def rate_in_force(self, card: str, meter: str, dimensions: Dimensions, at: datetime) -> RateVersion:
         """Return the one version of a card in force for a usage at an instant: narrowest subject, latest start.

@@ -164,8 +164,7 @@ class _Month:
             for entitlement in contract.entitlements:
                 found |= set(entitlement.where)
             for card in rates_.cards_of(contract):
-                for version in self.book.cards.get(card, ()):
-                    found |= set(version.where)
+                found |= self.book.dimensions.get(card, frozenset())
         return frozenset(found | self._scopes_look_at())
 
     def _scopes_look_at(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The docs are kept true: README's amounts are the demo's, its commands exist, decisions are linked, files are there."""
+"""The docs are kept true: README's amounts are the demo's, its commands, links and files exist."""
 
 import re
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 def test_the_readmes_tie_out_is_the_demos() -> None:
     usage = list(true_usage("2026-10", datetime(2026, 11, 2, tzinfo=UTC)))
     totals = expected.invoices(usage, "2026-10").totals
-    told = dict(re.findall(r"^  (\w+) .* ([\d,.]+) USD  all equal$", README, re.MULTILINE))
+    told = dict(re.findall(r"^ (\w+) .* ([\d,.]+) USD  all equal$", README, re.MULTILINE))
     assert told == {customer: f"{total:,.2f}" for customer, total in totals.items()}
 
 
