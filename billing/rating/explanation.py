@@ -27,9 +27,9 @@ def text_of(number: Decimal) -> str:
     >>> text_of(Decimal("1234567.50"))
     '1,234,567.5'
     """
-    whole, _, rest = decimal_text(number).partition(".")
-    sign, whole = ("-", whole[1:]) if whole.startswith("-") else ("", whole)
-    return f"{sign}{int(whole):,}{f'.{rest}' if rest else ''}"
+    text = format(number, ",f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
 
 
 def explained(draft: Draft, currency: str, extra: tuple[Step, ...] = ()) -> Explanation:

@@ -7,6 +7,7 @@ from billing.rating.usage import Pairs
 from models.value import fingerprint_of, instant_text
 
 _LONGEST = 128
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/*-]{0,127}")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._:@/*-]")
 
 
@@ -17,9 +18,9 @@ def key_of(*parts: str) -> str:
     'usage/llm.tokens/model/gpt-4o'
     """
     text = "/".join(part for part in parts if part)
-    plain = _FOREIGN.sub("-", text)
-    if plain == text and len(text) <= _LONGEST and text[0].isalnum():
+    if _PLAIN.fullmatch(text):
         return text
+    plain = _FOREIGN.sub("-", text)
     mark = fingerprint_of(text)[:12]
     plain = plain if plain[:1].isalnum() else f"x{plain}"
     return f"{plain[: _LONGEST - len(mark) - 1]}:{mark}"
