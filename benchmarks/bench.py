@@ -50,13 +50,10 @@ SHARD = 500
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 ASKED = {
-    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: lambda event: (
-        f"activity {event.activity_task_scheduled_event_attributes.activity_type.name}"
-    ),
-    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: lambda event: "search attributes",
-    EventType.EVENT_TYPE_TIMER_STARTED: lambda event: "timer",
-    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: lambda event: "child",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: lambda event: "completed",
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "search attributes",
+    EventType.EVENT_TYPE_TIMER_STARTED: "timer",
+    EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED: "child",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "completed",
 }
 """Events that a plan asked for; how they fall into workflow tasks depends on how fast the deeds were."""
 
@@ -79,7 +76,7 @@ class EmptyDeeds(Deeds):
         self.people = 0
 
         @activity.defn(name="collect.population")
-        def population(task: CloseMonth) -> Population:
+        def population(_task: CloseMonth) -> Population:
             everyone = self.customers
             return Population(shards=tuple(everyone[start : start + SHARD] for start in range(0, len(everyone), SHARD)))
 
@@ -144,7 +141,13 @@ class Cpu:
 
 def asked_for(history: WorkflowHistory) -> tuple[str, ...]:
     """Return what a plan asked of the server, in order."""
-    return tuple(ASKED[event.event_type](event) for event in history.events if event.event_type in ASKED)
+    asked = []
+    for event in history.events:
+        if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+            asked.append(f"activity {event.activity_task_scheduled_event_attributes.activity_type.name}")
+        elif event.event_type in ASKED:
+            asked.append(ASKED[event.event_type])
+    return tuple(asked)
 
 
 async def shapes_of(client: Client, revision: int, customers: tuple[str, ...]) -> set[tuple[str, ...]]:

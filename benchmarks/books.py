@@ -17,7 +17,7 @@ from models.value import canonical_json
 MONTH = "2026-10"
 START = datetime(2026, 10, 1, tzinfo=UTC)
 MODEL = {"provider": "mistral", "model": "mistral-large-4"}
-METERS = (
+METERS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("call.minutes", "0.05", {}),
     ("llm.input_tokens", "900", MODEL),
     ("llm.output_tokens", "40", MODEL),
@@ -88,5 +88,6 @@ class ListedUsage:
         return START + timedelta(days=32)
 
     def read(self, window: Period) -> Iterator[pa.RecordBatch]:
-        """Yield all facts in one batch."""
+        """Yield all facts in one batch: all lie in the window."""
+        assert START in window
         yield self._batch

@@ -9,6 +9,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from adapters.files import read_policy
 from benchmarks.books import METERS, MONTH, batch_of, call_facts
 from billing import sealing, slices
 from billing.reconciliation.reconcile import reconcile
@@ -64,7 +65,7 @@ def measure(folder: Path, events: int, customers: int) -> dict[str, Any]:
 
 
 def _ours(folder: Path, batches: dict[str, pa.RecordBatch], customers: list[str]) -> tuple[float, float, int]:
-    declared = seed.read_policy(seed.BOOK / "policy.yaml")
+    declared = read_policy(seed.BOOK / "policy.yaml")
     policy = UsagePolicy(
         sources={name: declared.sources[name] for name in SOURCES},
         authority=declared.authority,

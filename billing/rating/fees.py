@@ -45,9 +45,13 @@ def fees_due(standings: Sequence[Standing[Fee]], timeline: Timeline, history: Hi
                 continue
             amount, steps = _fee_amount(standing, window)
             before = history.billed(LineKind.FEE, standing.id, window.starts_on, window.ends_on)
+            if _taken_over(standing, window, timeline, history) and fee.timing == "advance":
+                before = rounded(_first_amount(standing, window), timeline.contract.currency)
             if before:
                 steps.append(Step(text="billed before", amount=-before))
             due = amount - before
+            if before and rounded(due, timeline.contract.currency) == 0:
+                continue
             contract = standing.version_at(max(window.span.starts_at, standing.starts_at))
             said = standing.at(window.span.starts_at)
             if due or (amount == 0 and not before):
@@ -65,6 +69,10 @@ def commitments_due(standings: Sequence[Standing[Commitment]], timeline: Timelin
                 if not _is_billed_now(standing, part_window, timeline, history, LineKind.COMMITMENT):
                     continue
                 before = history.billed(LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on)
+                if _taken_over(standing, part_window, timeline, history):
+                    before = rounded(
+                        promised(standing.at(part_window.span.starts_at), window), timeline.contract.currency
+                    )
                 due = amount - before
                 steps = [Step(text=f"promised from {part_window.starts_on} to {part_window.ends_on}", amount=amount)]
                 if before:
@@ -92,6 +100,21 @@ def _is_billed_now(
     )
     amended = any(span.starts_at <= at < span.ends_at for at, _, _ in standing.said[1:])
     return begins_unbilled or amended
+
+
+def _taken_over(
+    standing: Standing[Fee] | Standing[Commitment], window: Window, timeline: Timeline, history: History
+) -> bool:
+    """Return whether a window that runs already was billed before any statement of ours: by whoever billed then."""
+    begun = window.span.starts_at < timeline.span.starts_at or (
+        window.span.starts_at == timeline.span.starts_at and standing.starts_at < timeline.span.starts_at
+    )
+    return not history.statements and not timeline.first and begun
+
+
+def _first_amount(standing: Standing[Fee], window: Window) -> Decimal:
+    first = standing.at(window.span.starts_at)
+    return prorated(first.amount, first.prorate, window, window.starts_on, window.ends_on)
 
 
 def _fee_amount(standing: Standing[Fee], window: Window) -> tuple[Decimal, list[Step]]:

@@ -411,6 +411,32 @@ def shortfall_line(shortfall: Shortfall, timeline: Timeline) -> RatedLine | None
     )
 
 
+def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | None:
+    """Return what late usage takes back of a shortfall that was billed; None where it rounds to nothing."""
+    if back.amount == 0:
+        return None
+    clause, window = back.commitment, back.balance.window
+    contract = back.ledger.standing.version_at(window.starts_at)
+    unit = clause.meter or contract.currency
+    return _plain(
+        timeline,
+        contract,
+        kind=LineKind.SHORTFALL,
+        key=keys.key_of("shortfall", clause.id, keys.since(window.starts_at), "late", timeline.month),
+        clause=clause.id,
+        description=f"Shortfall of {clause.id}, less late usage",
+        sentence=f"{text_of(-back.missing)} {unit} of late usage count towards {clause.id}: "
+        f"{money_text(-back.amount, contract.currency)} of its shortfall are taken back.",
+        service=window,
+        amount=back.amount,
+        precise=back.exact,
+        steps=[Step(text=f"late usage that counts: {text_of(-back.missing)} {unit}", amount=back.exact)],
+        obligation=clause.id,
+        grant=clause.id,
+        unit=clause.meter,
+    )
+
+
 def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]:
     """Return one line for each tax of the contract: its rate on all that is sold, rounded once for each rate.
 

@@ -7,12 +7,15 @@ from decimal import Decimal
 
 from billing.rating import scopes
 from billing.rating.allowance import Balance
-from billing.rating.commitments import Ledger
+from billing.rating.commitments import Ledger, Slice
 from billing.rating.credits import Grant
 from billing.rating.exact import settled
+from billing.rating.history import History
 from billing.rating.timeline import Timeline
+from billing.rating.windows import windows_of
 from models.contract import Commitment, UnitShortfall
-from models.money import ZERO, rounded
+from models.money import ZERO, rounded, total
+from models.statement import LineKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,41 @@ def shortfalls_of(ledgers: Sequence[Ledger], timeline: Timeline) -> list[Shortfa
         found.append(Shortfall(ledger, clause, balance, balance.left, exact, amount))
         if clause.counts_outward:
             _count_outward(ledger, clause, balance, amount, waiting)
+    return found
+
+
+def late_credits(
+    ledgers: Sequence[Ledger], slices: Sequence[Slice], timeline: Timeline, history: History
+) -> list[Shortfall]:
+    """Return what late usage takes back of shortfalls that were billed: of floors whose window is over.
+
+    The usage would have counted then: its base amount (or its units at their price) comes off, up to what was billed.
+    """
+    found: list[Shortfall] = []
+    for ledger in ledgers:
+        if ledger.prepaid:
+            continue
+        standing = ledger.standing
+        for window in windows_of(standing.latest.every, standing.latest.align, standing.life):
+            if window.span.ends_at > timeline.span.starts_at:
+                break
+            clause = standing.at(window.span.starts_at)
+            billed = history.billed(LineKind.SHORTFALL, standing.id, window.starts_on, window.ends_on)
+            late = [
+                one
+                for one in slices
+                if one.charge.home is not None
+                and one.charge.at in window.span
+                and ledger.reach.holds(one.charge.group, one.charge.at)
+            ]
+            if billed <= 0 or not late:
+                continue
+            price = clause.shortfall.unit_amount if isinstance(clause.shortfall, UnitShortfall) else None
+            counted = total(one.charge.net if price is None else one.quantity for one in late)
+            exact = -min(billed, settled(counted if price is None else counted * price))
+            balance = Balance(standing.id, "postpaid", "", window.span, ZERO, opened=True, closed=True)
+            amount = rounded(exact, timeline.contract.currency)
+            found.append(Shortfall(ledger, clause, balance, -counted, exact, amount))
     return found
 
 

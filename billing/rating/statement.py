@@ -378,6 +378,8 @@ class _Month:
             ledger.allowance.finish(timeline.span.ends_at)
         owed = shortfalls.shortfalls_of(work.ledgers, timeline)
         work.lines += [line for one in owed if (line := lines.shortfall_line(one, timeline))]
+        back = shortfalls.late_credits(work.ledgers, work.slices, timeline, self.history)
+        work.lines += [line for one in back if (line := lines.shortfall_credit_line(one, timeline))]
 
     def _bill(self, work: _Work) -> None:
         """Bill prepaid commitments ahead and paid credits where they begin; then tax all that is sold."""

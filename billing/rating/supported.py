@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from billing.rating.timeline import Timeline
-from models.contract import Contract
+from models.contract import Contract, Discount, Fee
 from models.price import Every
 from models.refusal import Refusal
 
@@ -24,6 +24,7 @@ def refuse_unsupported(timeline: Timeline) -> None:
         for clause, why in _unsupported(reign.contract):
             raise ClauseNotSupported(why, contract=reign.contract.version, clause=clause)
     _refuse_decreases(timeline)
+    _refuse_two_periods_in_a_month(timeline)
 
 
 def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
@@ -73,6 +74,12 @@ def _refuse_decreases(timeline: Timeline) -> None:
                     contract=contract.version,
                     clause=standing.id,
                 )
+            if before.installments != after.installments or (after.installments and after.amount != before.amount):
+                raise ClauseNotSupported(
+                    "an amendment of a commitment that is billed in installments",
+                    contract=contract.version,
+                    clause=standing.id,
+                )
             lowered = (after.amount or 0) < (before.amount or 0)
             if after.prepaid and lowered and timeline.span.starts_at <= at < timeline.span.ends_at:
                 raise ClauseNotSupported(
@@ -80,3 +87,18 @@ def _refuse_decreases(timeline: Timeline) -> None:
                     contract=contract.version,
                     clause=standing.id,
                 )
+
+
+def _refuse_two_periods_in_a_month(timeline: Timeline) -> None:
+    """Refuse running balances where a stub and a full period begin in one month: statements are named by month."""
+    index = timeline.period.index
+    if index == 0 or not timeline.periods[index - 1].starts_on.isoformat().startswith(timeline.month):
+        return
+    contract = timeline.contract
+    running: list[str] = [clause.id for clause in contract.named_clauses if not isinstance(clause, Fee | Discount)]
+    if running:
+        raise ClauseNotSupported(
+            "a balance that runs over a stub and a full period which begin in one month",
+            contract=contract.version,
+            clause=running[0],
+        )

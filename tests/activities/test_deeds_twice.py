@@ -46,6 +46,7 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from adapters.files import read_policy
 from adapters.object_store import S3Store
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk
@@ -187,7 +188,7 @@ class World:
         with psycopg.connect(self.stack.endpoints.database_url) as db:
             tables = db.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'tieout' ORDER BY 1").fetchall()
             for (table,) in tables:
-                rows = db.execute(f'SELECT to_jsonb(t) FROM tieout."{table}" t').fetchall()  # type: ignore[arg-type]
+                rows = db.execute(f'SELECT to_jsonb(t) FROM tieout."{table}" t').fetchall()
                 seen[table] = sorted(
                     json.dumps({key: value for key, value in row.items() if key not in WHEN}, sort_keys=True)
                     for (row,) in rows
@@ -200,7 +201,7 @@ class World:
 
     def _run(self, deed: Callable[..., Any], *task: Any) -> Any:
         done = ActivityEnvironment().run(deed, *task)
-        return asyncio.run(done) if inspect.isawaitable(done) else done
+        return asyncio.run(done) if inspect.iscoroutine(done) else done
 
 
 def _name_of(deed: Callable[..., Any]) -> str:
@@ -211,7 +212,7 @@ def _name_of(deed: Callable[..., Any]) -> str:
 
 def _outside(stack: Stack, books: Database) -> Outside:
     facts = list(true_usage(MONTH, None, [CUSTOMER]))[:FACTS]
-    policy = seed.read_policy(seed.BOOK / "policy.yaml")
+    policy = read_policy(seed.BOOK / "policy.yaml")
     sources = {name: ListedUsage(name, facts) for name in ("clickhouse", "posthog")}
     ends = stack.endpoints
     return Outside(

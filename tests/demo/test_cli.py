@@ -99,10 +99,10 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
             code, said = terminal.run(*words, "--alike", "--as", "pia")
             assert code == 0, said
         for one in waiting(needs["parked"], "reconcile", "needs_attention"):
-            words = ("close", "skip", month, "--customer", one["customer"], "--reason", "an alias")
-            code, said = terminal.run(*words, "--as", "aron")
+            skip = ("close", "skip", month, "--customer", one["customer"], "--reason", "an alias")
+            code, said = terminal.run(*skip, "--as", "aron")
             assert (code, "wrong_role" in said) == (4, True), said
-            assert terminal.run(*words, "--as", "cora")[0] == 0
+            assert terminal.run(*skip, "--as", "cora")[0] == 0
         for one in waiting(terminal.ok("close", "status", month), "approve", "waiting"):
             customer, statement = one["customer"], one["references"]["statement"]
             approve = ("close", "approve", month, "--customer", customer, "--fingerprint")

@@ -22,6 +22,7 @@ from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decid
 from devstack.services import program
 from models.close import DecisionKind, Stage, State
 from runtime import temporal
+from runtime.desk import UPDATES
 from tests.workflows.conftest import workers
 from tests.workflows.fakes import Deeds, refused
 from tests.workflows.test_customer_close import approve, until
@@ -57,17 +58,9 @@ async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str,
     """Decide as a person and wait for the verdict."""
     payload = {"answer": "accept"} if kind is DecisionKind.RESOLVE else {}
     id_ = deeds.decide(f"{kind.value}-{subject}-{person}", kind, person, subject, payload=payload)
-    updates: dict[DecisionKind, Callable[..., Any]] = {
-        DecisionKind.APPROVE: CustomerClose.decide,
-        DecisionKind.REJECT: CustomerClose.decide,
-        DecisionKind.RESOLVE: CustomerClose.resolve_finding,
-        DecisionKind.CORRECT: CustomerClose.correct_input,
-        DecisionKind.RETRY: CustomerClose.retry_step,
-        DecisionKind.SKIP: CustomerClose.skip_customer,
-    }
     while True:
         try:
-            await handle.execute_update(updates[kind], Decide(decision=id_), id=id_)
+            await handle.execute_update(UPDATES[kind], Decide(decision=id_), id=id_)
             return
         except WorkflowUpdateFailedError as refused_:
             # A parked close shows that it waits just before it does: it writes its note to the books in between.

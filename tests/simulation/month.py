@@ -170,7 +170,7 @@ class Month:
     def count(self, sql: str) -> int:
         """Return the number a query of the books answers, asked as their owner on a connection of its own."""
         with psycopg.connect(self.stack.endpoints.database_url, connect_timeout=5) as db:
-            row = db.execute(sql).fetchone()  # type: ignore[arg-type]
+            row = db.execute(sql).fetchone()
         return int(row[0]) if row else 0
 
     def at_stripe(self) -> dict[str, int]:

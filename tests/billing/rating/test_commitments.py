@@ -416,3 +416,41 @@ def test_a_fee_is_paid_by_a_pool_only_when_its_scope_names_it() -> None:
     assert by_kind(rated(plain)) == {"fee": "40.00", "commitment": "1000.00"}
     scoped = started(commitments=[prepaid(scope={"fees": ["platform"]})], fees=[fee])
     assert by_kind(rated(scoped)) == {"fee": "40.00", "pool_draw": "-40.00", "commitment": "1000.00"}
+
+
+def test_late_usage_takes_back_of_a_shortfall_that_was_billed() -> None:
+    contract = started(commitments=[floor("100.00")])
+    late = used("15", "2026-10-29T00:00:00Z"), used("100", "2026-11-03T00:00:00Z")
+    october, november = through(contract, {"2026-10": [used("60")], "2026-11": late})
+    assert amounts(october, LineKind.SHORTFALL) == ["40.00"]
+    assert amounts(november, LineKind.SHORTFALL) == ["-15.00"]  # the late 15 are billed, and 15 less are missing
+    assert november.total == D("100.00")
+
+
+def test_late_usage_takes_back_no_more_than_the_shortfall() -> None:
+    contract = started(commitments=[floor("100.00")])
+    late = used("90", "2026-10-29T00:00:00Z"), used("100", "2026-11-03T00:00:00Z")
+    november = through(contract, {"2026-10": [used("60")], "2026-11": late})[1]
+    assert amounts(november, LineKind.SHORTFALL) == ["-40.00"]
+
+
+def test_a_commitment_taken_over_mid_year_is_billed_only_for_what_an_amendment_adds() -> None:
+    first = a_contract(prices=[minutes_at("1")], commitments=[prepaid("100.00")])
+    more = a_contract(prices=[minutes_at("1")], commitments=[prepaid("250.00")], effective="2026-10-10")
+    assert amounts(rated([first, more], used("1")), LineKind.COMMITMENT) == ["150.00"]
+
+
+def test_amending_a_commitment_that_is_billed_in_installments_is_refused() -> None:
+    paid = started(commitments=[prepaid("100.00", installments="month")])
+    more = started(commitments=[prepaid("200.00", installments="month")], effective="2026-10-10")
+    with pytest.raises(ClauseNotSupported, match="installments"):
+        rated([paid, more])
+
+
+def test_a_running_balance_over_a_stub_and_a_full_period_of_one_month_is_refused() -> None:
+    contract = a_contract(
+        term={"start": "2026-10-03", "end": "2027-10-03"}, invoice={"anchor": 15}, commitments=[prepaid()]
+    )
+    assert rated(contract, period="2026-10-03").total == D("1000.00")
+    with pytest.raises(ClauseNotSupported, match="stub"):
+        rated(contract, period="2026-10-15")

@@ -128,3 +128,10 @@ def test_a_fee_line_has_its_id_as_obligation_and_shows_its_days() -> None:
 def test_usage_is_billed_in_arrears_beside_the_fee_ahead() -> None:
     statement = rated(since("2026-01-01", fees=[fee()]), used("100"))
     assert statement.total == D("315.00")  # 100 x 0.05 + 310
+
+
+def test_a_fee_of_a_contract_taken_over_is_billed_only_for_what_an_amendment_adds() -> None:
+    old = since("2026-01-01", fees=[fee("310.00")])
+    new = since("2026-01-01", fees=[fee("620.00")], effective="2026-10-16")
+    # October was billed at 310 by whoever billed then; 310 x 15 / 31 + 620 x 16 / 31 = 470
+    assert fees([old, new]) == [("2026-10-01", "160.00"), ("2026-11-01", "620.00")]

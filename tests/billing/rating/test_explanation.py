@@ -1,0 +1,110 @@
+"""Explanations: every line tells how its amount came about, so that it can be computed again from its rows alone."""
+
+import re
+from decimal import Decimal
+
+import pytest
+
+from billing.rating.exact import exactly
+from billing.rating.keys import key_of
+from models.money import total
+from models.statement import LineKind, RatedLine
+from tests.billing.rating.builders import MINUTES, D, a_contract, a_rate, minutes_at, of_kind, price, rated, tiers, used
+
+
+def recomputed(line: RatedLine) -> Decimal:
+    """Return the product a row of arithmetic says, read from its text."""
+    with exactly():
+        result = D(0)
+        for step in line.explanation.steps:
+            text = step.text.split(": ")[-1].split(",  ")[0].replace(",", "")
+            if found := re.match(r"([\d.]+) x ([\d.]+)(?: / ([\d.]+))?", text):
+                result = D(found[1]) * D(found[2]) / D(found[3] or 1)
+            elif found := re.match(r"x \(1 \+ ([\d.]+)\)", text):
+                result *= 1 + D(found[1])
+            elif found := re.match(r"x ([\d.]+)", text):
+                result *= D(found[1])
+        return result
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        minutes_at("0.0333"),
+        price(MINUTES, kind="unit", amount="1.02", per="3600"),
+        price(MINUTES, kind="graduated", tiers=tiers(("700.5", "0.031"), (None, "0.0107"))),
+        price(MINUTES, kind="volume", tiers=tiers(("700", "0.031"), (None, "0.0107"))),
+        price(MINUTES, kind="pass_through", markup="0.075"),
+    ],
+)
+@pytest.mark.parametrize("pool", [[], [{"id": "p", "amount": "7.77", "every": "year", "billing": "advance"}]])
+def test_an_amount_is_computed_again_from_the_rows_alone(clause: dict[str, object], pool: list[dict[str, str]]) -> None:
+    contract = a_contract(prices=[clause], commitments=pool)
+    statement = rated(contract, used("1234.567"), rates=[a_rate(MINUTES, "2.50", per="100")])
+    for line in of_kind(statement, LineKind.USAGE):
+        assert abs(recomputed(line) - line.precise_amount) < D("1e-30")
+        with exactly():
+            assert line.explanation.rounding_residue == line.amount - line.precise_amount
+
+
+def test_overage_shows_its_multiplier() -> None:
+    pool = {"id": "p", "amount": "10.00", "every": "year", "billing": "advance", "overage": {"multiplier": "1.25"}}
+    statement = rated(a_contract(prices=[minutes_at("1")], commitments=[pool]), used("14"))
+    (line,) = of_kind(statement, LineKind.OVERAGE)
+    assert recomputed(line) == line.precise_amount == D("5.00")
+    assert "overage multiplier of p" in line.explanation.steps[1].text
+
+
+def test_a_line_names_clause_version_source_rate_and_events() -> None:
+    statement = rated(
+        a_contract(prices=[price("llm.*", kind="pass_through", markup="0.08")]),
+        used("1000", meter="llm.in", events=3, model="gpt-4o"),
+        used("500", "2026-10-16T00:00:00Z", "llm.in", events=2, source="posthog", model="gpt-4o"),
+        rates=[a_rate("llm.in", "2.50", per="1000000", model="gpt-4o")],
+    )
+    (line,) = statement.lines
+    told = line.explanation
+    assert (told.clause, told.contract_version) == ("llm.*", "acme-2026@2026-01-01")
+    assert (told.source, told.events) == ("clickhouse+posthog", 5)
+    assert told.rate_version == "list/llm.in[model=gpt-4o]@2026-01-01T00:00:00Z"
+    assert told.rate_source == "notice of 2026-01-01, checked 2026-01-02"
+    assert told.sentence == "1,500 llm.in by llm.*: 0.00 USD."
+
+
+def test_every_unit_price_is_shown_with_all_its_digits() -> None:
+    # lago #325: the unit price was shown rounded while the total was right
+    statement = rated(a_contract(prices=[minutes_at("0.000000123456789")]), used("1000000"))
+    assert "0.000000123456789" in statement.lines[0].explanation.steps[0].text
+
+
+def test_a_draw_shows_the_pool_before_and_after() -> None:
+    pool = {"id": "p", "amount": "10.00", "every": "year", "billing": "advance"}
+    statement = rated(a_contract(prices=[minutes_at("1")], commitments=[pool]), used("4"))
+    (draw,) = of_kind(statement, LineKind.POOL_DRAW)
+    assert [step.amount for step in draw.explanation.steps] == [D(10), D(-4), D(-4), D(6)]
+    assert total(part.amount for part in draw.applied) == 4
+
+
+def test_line_ids_are_stable_from_month_to_month_and_tell_slices_apart() -> None:
+    contract = a_contract(
+        prices=[price(MINUTES, {"model": "a"}, kind="graduated", tiers=tiers(("10", "2"), (None, "1")))],
+        commitments=[{"id": "p", "amount": "21.00", "every": "year", "billing": "advance"}],
+    )
+    ids = [line.id for line in of_kind(rated(contract, used("15", model="a")), LineKind.USAGE)]
+    assert ids == [
+        "usage/call.minutes/model/a/2026-01-01/t1/covered/p",
+        "usage/call.minutes/model/a/2026-01-01/t2/covered/p",
+        "usage/call.minutes/model/a/2026-01-01/t2",
+    ]
+
+
+def test_a_key_that_an_identifier_cannot_hold_is_told_apart_by_its_hash() -> None:
+    assert key_of("usage", "model/GPT 4") != key_of("usage", "model/GPT-4")
+    assert len(key_of("usage", "x" * 500)) == 128
+    assert key_of("usage", "x" * 500) != key_of("usage", "x" * 501)
+
+
+def test_many_dimensions_never_share_a_line_id() -> None:
+    contract = a_contract(prices=[minutes_at("1")], invoice={"group_by": ["meter", "model"]})
+    usage = [used("1", model=model) for model in ("a b", "a-b", "a/b", "é", "è", "x" * 200, "x" * 201)]
+    assert len(rated(contract, *usage).lines) == 7
