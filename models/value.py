@@ -122,7 +122,9 @@ def instant_text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-Exact = Annotated[Decimal, BeforeValidator(_exact), PlainSerializer(decimal_text, when_used="json")]
+Exact = Annotated[
+    Decimal, BeforeValidator(_exact, json_schema_input_type=int | str), PlainSerializer(decimal_text, when_used="json")
+]
 """A finite decimal from text or a whole number, never from a float."""
 
 NotNegative = Annotated[Exact, AfterValidator(_not_negative)]

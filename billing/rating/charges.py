@@ -22,6 +22,7 @@ class Terms:
     clause: PriceClause | None = None  # None: the rate card's own price, or no price at all
     price: Price | None = None
     rate: RateVersion | None = None
+    rate_id: str = ""
     exchange: RateVersion | None = None  # what turns the price's currency into the contract's
     fee: Fee | None = None
     starts_at: datetime | None = None

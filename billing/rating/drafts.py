@@ -91,7 +91,7 @@ def _key(terms: Terms) -> tuple[object, ...]:
     return (
         terms.contract.version,
         terms.label,
-        terms.rate.id if terms.rate else "",
+        terms.rate_id,
         terms.exchange.id if terms.exchange else "",
         terms.dimensions,
         terms.reason,
@@ -110,7 +110,7 @@ def _place(draft: Draft) -> tuple[object, ...]:
         _KINDS.index(draft.kind),
         terms.contract.version,
         terms.label,
-        terms.rate.id if terms.rate else "",
+        terms.rate_id,
         draft.tier,
         draft.overage_of,
         (covered is None, covered.name if covered else "", covered.window.starts_at if covered else draft.starts_at),

@@ -34,6 +34,10 @@ from models.statement import LineKind
 Clauses = Callable[[Contract], Sequence[PriceClause]]
 
 
+Answer = tuple[Contract, PriceClause | None, RateVersion | None, str, RateVersion | None, str, Pairs]
+"""What prices a usage: version, clause, rate version and its id, exchange rate, the clause's label, its dimensions."""
+
+
 @dataclass(slots=True)
 class Position:
     """How far a meter's use has come in the window its tiers accumulate over."""
@@ -60,6 +64,7 @@ class Pricer:
     positions: dict[tuple[object, ...], Position] = field(default_factory=dict)
     waiting: dict[tuple[object, ...], list[tuple[Atom, Terms, Decimal, int, Window]]] = field(default_factory=dict)
     known: dict[tuple[Terms, int], Terms | None] = field(default_factory=dict)
+    answers: dict[tuple[str, Pairs, datetime], Answer | None] = field(default_factory=dict)
 
     def terms_at(self, group: Group, at: datetime, ends_at: datetime) -> Terms | None:
         """Return what prices a group's usage from an instant on; None where overage prices do not speak of it.
@@ -67,8 +72,31 @@ class Pricer:
         Raises:
             NoRate, OverlappingRates, ContractGap: nothing is billed at a default.
         """
-        reign = self.timeline.reign_at(at)
-        contract = reign.contract
+        priced_by = group.dimensions if group.priced_by is None else group.priced_by
+        key = (group.meter, priced_by, at)
+        if key not in self.answers:
+            self.answers[key] = self._answer(group, at)
+        answer = self.answers[key]
+        if answer is None:
+            return None
+        contract, clause, rate, rate_id, exchange, label, where = answer
+        price = clause.price if clause else None
+        return Terms(
+            contract=contract,
+            label=label,
+            clause=clause,
+            price=price,
+            rate=rate,
+            rate_id=rate_id,
+            exchange=exchange,
+            starts_at=at,
+            ends_at=ends_at,
+            dimensions=self._dimensions(group, where, price, rate),
+            position=(group.meter, where),
+        )
+
+    def _answer(self, group: Group, at: datetime) -> Answer | None:
+        contract = self.timeline.reign_at(at).contract
         clause = rates_.clause_in_force(self.clauses(contract), contract, group.meter, group.by_name, at)
         if clause is None and not self.own:
             return None
@@ -78,18 +106,8 @@ class Pricer:
             card = (price.rate_card if price else None) or contract.rate_card or rates_.LIST_CARD
             rate = self.book.rate_in_force(card, group.meter, group.by_name, at)
         where = tuple(sorted(clause.where.items())) if clause else ()
-        return Terms(
-            contract=contract,
-            label=_label(clause, group, rate),
-            clause=clause,
-            price=price,
-            rate=rate,
-            exchange=self._exchange(contract, price, rate),
-            starts_at=at,
-            ends_at=ends_at,
-            dimensions=self._dimensions(group, where, price, rate),
-            position=(group.meter, where),
-        )
+        exchange, label = self._exchange(contract, price, rate), _label(clause, group, rate)
+        return contract, clause, rate, rate.id if rate else "", exchange, label, where
 
     def known_terms(self, base: Terms, group: Group, at: datetime, ends_at: datetime) -> Terms | None:
         """Return `terms_at`, remembered for the segment of the terms it replaces."""

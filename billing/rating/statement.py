@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from billing.rating import commitments as commitments_
@@ -21,7 +22,7 @@ from billing.rating.pricing import Pricer
 from billing.rating.rates import RateBook
 from billing.rating.supported import refuse_unsupported
 from billing.rating.timeline import Standing, Timeline, timeline_of
-from billing.rating.usage import Atom, Grain, Group, GroupUsage, digest_of, groups_of, laid_in_time
+from billing.rating.usage import Atom, Grain, Group, GroupUsage, Pairs, digest_of, groups_of, laid_in_time
 from models.contract import Bound, Contract, PriceClause
 from models.money import ZERO, total
 from models.period import Period
@@ -142,23 +143,34 @@ class _Month:
         ]
         since = min(timeline.span.starts_at, cuts.late_since(timeline))
         found = []
-        for group, held in groups_of(self.usage, self._dimensions()):
-            bounds = cuts.bounds_for(group, timeline, self.book, scoped, included, since)
-            by_event = any(
-                prices.needs_events(clause.price)
-                for reign in timeline.reigns
-                for clause in _all_prices(reign.contract)
-                if rates_.matches(group.meter, group.by_name, clause.meter, clause.where)
-            )
+        priced_by = self._priced_by()
+        known: dict[tuple[str, Pairs | None], tuple[tuple[datetime, ...], bool]] = {}
+        for group, held in groups_of(self.usage, priced_by | self._told_apart_by(), priced_by):
+            key = group.meter, group.priced_by
+            if key not in known:
+                bounds = cuts.bounds_for(group, timeline, self.book, scoped, included, since)
+                known[key] = bounds, self._by_event(group)
+            bounds, by_event = known[key]
             found.append(laid_in_time(group, held, bounds, "event" if by_event and not group.own_key else grain))
         return found
 
-    def _dimensions(self) -> frozenset[str]:
-        """Return the dimensions that any clause, rate or group of the invoice looks at."""
+    def _by_event(self, group: Group) -> bool:
+        return any(
+            prices.needs_events(clause.price)
+            for reign in self.timeline.reigns
+            for clause in _all_prices(reign.contract)
+            if rates_.matches(group.meter, group.by_name, clause.meter, clause.where)
+        )
+
+    def _told_apart_by(self) -> frozenset[str]:
+        """Return the dimensions that the invoice's groups look at."""
+        return frozenset(name for reign in self.timeline.reigns for name in reign.contract.invoice.group_by) - {"meter"}
+
+    def _priced_by(self) -> frozenset[str]:
+        """Return the dimensions that any clause, rate or scope looks at."""
         found = {OWN_KEY}
         for reign in self.timeline.reigns:
             contract = reign.contract
-            found |= set(contract.invoice.group_by) - {"meter"}
             for clause in _all_prices(contract):
                 found |= set(clause.where)
             for entitlement in contract.entitlements:
@@ -455,7 +467,7 @@ class _Month:
             pools=tuple(work.pools),
             reconciliation=reconciliation,
             usage_digest=digest_of(work.usages),
-            rate_versions=tuple(sorted({one.terms.rate.id for one in work.drafts if one.terms.rate is not None})),
+            rate_versions=tuple(sorted({one.terms.rate_id for one in work.drafts if one.terms.rate_id})),
             engine=engine,
             subtotal=whole - tax,
             tax=tax,

@@ -51,6 +51,7 @@ class Group:
     dimensions: Pairs
     by_name: dict[str, str]
     fee: str | None = None
+    priced_by: Pairs | None = None  # of its dimensions, those that clauses, rates and scopes look at; None: all
 
     @property
     def own_key(self) -> bool:
@@ -90,7 +91,9 @@ class GroupUsage:
         return bisect_right(self.bounds, at) - 1
 
 
-def groups_of(lines: Iterable[UsageLine], keys: frozenset[str]) -> list[tuple[Group, list[UsageLine]]]:
+def groups_of(
+    lines: Iterable[UsageLine], keys: frozenset[str], priced_by: frozenset[str]
+) -> list[tuple[Group, list[UsageLine]]]:
     """Return the lines by meter and by those dimensions that any clause looks at, in meter and dimension order."""
     known: dict[tuple[str, Pairs], list[UsageLine]] = {}
     seen: dict[tuple[str, tuple[tuple[str, str], ...]], list[UsageLine]] = {}
@@ -102,7 +105,10 @@ def groups_of(lines: Iterable[UsageLine], keys: frozenset[str]) -> list[tuple[Gr
             held = seen[raw] = known.setdefault((line.meter, pairs), [])
         held.append(line)
     return [
-        (Group(index, meter, pairs, dict(pairs)), known[meter, pairs])
+        (
+            Group(index, meter, pairs, dict(pairs), None, tuple(pair for pair in pairs if pair[0] in priced_by)),
+            known[meter, pairs],
+        )
         for index, (meter, pairs) in enumerate(sorted(known))
     ]
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 from billing.reconciliation import causes
 from billing.reconciliation.causes import Named
 from billing.reconciliation.cells import Cell, Cells
+from billing.reconciliation.speaking import spans_of
 from models.authority import Authority
-from models.period import local_day
 from models.reconciliation import Cause, Finding, Severity
 from models.usage_policy import UsagePolicy
 from models.value import decimal_text, fingerprint_of
@@ -38,19 +38,17 @@ def find(cells: Cells, policy: UsagePolicy, customer: str, month: str) -> tuple[
 
 
 def _of_meter(cells: Cells, policy: UsagePolicy, customer: str, month: str, meter: str) -> list[Finding]:
-    """Compare each source that carries a meter with its authority, event-level sources first."""
-    first_day = local_day(cells.period.starts_at, policy.timezone)
-    rule = policy.authority_for(customer, meter, first_day)
-    order = [name for name in policy.order_for(customer, meter, first_day) if name in cells.slices]
-    others = [
-        name for name in sorted(cells.slices) if name != order[0] and cells.slices[name].policy.carries_meter(meter)
-    ]
-    others.sort(key=lambda name: cells.slices[name].policy.grain != "event")
+    """Compare each source that carries a meter with whoever speaks for it, event-level sources first."""
     found: list[Finding] = []
-    for theirs in others:
-        differing = _beyond(cells.differing(order[0], theirs), meter, rule)
-        if differing:
-            found += _name(cells, customer, month, meter, order[0], theirs, differing, others)
+    carrying = [name for name in sorted(cells.slices) if cells.slices[name].policy.carries_meter(meter)]
+    for span in spans_of(policy, customer, meter, cells.period, cells.slices):
+        others = [name for name in carrying if name != span.source]
+        others.sort(key=lambda name: cells.slices[name].policy.grain != "event")
+        for theirs in others:
+            inside = [cell for cell in cells.differing(span.source, theirs) if span.holds(cell.starts_at)]
+            differing = _beyond(inside, meter, span.rule)
+            if differing:
+                found += _name(cells, customer, month, meter, span.source, theirs, differing, others)
     return _once(found)
 
 

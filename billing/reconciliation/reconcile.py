@@ -8,11 +8,13 @@ from decimal import Decimal
 
 from billing.reconciliation import findings
 from billing.reconciliation.cells import Cells, Slice
-from models.period import Period, local_day
+from billing.reconciliation.speaking import Span, spans_of
+from models.period import Period
 from models.reconciliation import Answer, Finding, Resolution, Severity, SourceTotal
 from models.refusal import Refusal
 from models.usage import UsageLine
 from models.usage_policy import UsagePolicy
+from models.value import instant_text
 
 ZERO = Decimal(0)
 
@@ -73,54 +75,49 @@ def reconcile(
             for source in sorted(cells.slices)
             for meter, quantity, count in cells.totals(source)
         )
-        speaking = _speaking(cells, policy, customer, period)
+        meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
+        speaking = {meter: spans_of(policy, customer, meter, period, cells.slices) for meter in meters}
         usage: list[UsageLine] = []
-        for meter, source in speaking.items():
-            usage += _lines(cells, meter, source, [one for one in found if one.meter == meter], answered)
+        for meter, spans in speaking.items():
+            about = [one for one in found if one.meter == meter]
+            for span in spans:
+                usage += _lines(cells, meter, span, about, answered)
     _refuse_negative(usage)
     return Reconciled(
         totals=totals,
         findings=found,
-        authority=speaking,
+        authority={meter: _told(spans) for meter, spans in speaking.items()},
         usage=tuple(sorted(usage, key=lambda line: (line.meter, sorted(line.dimensions.items()), line.starts_at))),
     )
 
 
-def _speaking(cells: Cells, policy: UsagePolicy, customer: str, period: Period) -> dict[str, str]:
-    """Return which source speaks for each meter that any source reports."""
-    day = local_day(period.starts_at, policy.timezone)
-    meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
-    speaking = {}
-    for meter in meters:
-        order = [name for name in policy.order_for(customer, meter, day) if name in cells.slices]
-        speaking[meter] = order[0]
-    return speaking
+def _told(spans: Sequence[Span]) -> str:
+    """Return who speaks in words: clickhouse, or clickhouse, then posthog from an instant on."""
+    first, *more = spans
+    return ", ".join([first.source, *(f"then {span.source} from {instant_text(span.starts_at)}" for span in more)])
 
 
 def _lines(
-    cells: Cells,
-    meter: str,
-    source: str,
-    about: Sequence[Finding],
-    answered: dict[str, Resolution],
+    cells: Cells, meter: str, span: Span, about: Sequence[Finding], answered: dict[str, Resolution]
 ) -> list[UsageLine]:
-    """Return a meter's usage lines: the authority's, with each answered finding's span as the answer says."""
-    spans: list[tuple[datetime, datetime, Finding, Resolution]] = []
+    """Return a meter's usage lines over a span: whoever speaks, each answered finding's part as the answer says."""
+    parts: list[tuple[datetime, datetime, Finding, Resolution]] = []
     for finding in about:
         resolution = answered.get(finding.id)
-        if resolution and not _stands(finding, resolution, source):
-            spans.append((finding.starts_at, finding.ends_at, finding, resolution))
-    spans.sort(key=lambda span: (span[0], span[1], span[2].id))
+        if resolution and not _stands(finding, resolution, span.source):
+            starts_at, ends_at = max(finding.starts_at, span.starts_at), min(finding.ends_at, span.ends_at)
+            parts.append((starts_at, ends_at, finding, resolution))
+    parts.sort(key=lambda part: (part[0], part[1], part[2].id))
     lines: list[UsageLine] = []
-    at = cells.period.starts_at
-    for starts_at, ends_at, finding, resolution in spans:
+    at = span.starts_at
+    for starts_at, ends_at, finding, resolution in parts:
         begin = max(at, starts_at)
         if begin >= ends_at:
             continue
-        lines += _read(cells, source, meter, at, begin)
-        lines += _answered(cells, source, meter, begin, ends_at, finding, resolution)
+        lines += _read(cells, span.source, meter, at, begin)
+        lines += _answered(cells, span.source, meter, begin, ends_at, finding, resolution)
         at = ends_at
-    lines += _read(cells, source, meter, at, cells.period.ends_at)
+    lines += _read(cells, span.source, meter, at, span.ends_at)
     return lines
 
 

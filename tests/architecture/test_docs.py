@@ -16,6 +16,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
+@pytest.mark.slow
 def test_the_readmes_tie_out_is_the_demos() -> None:
     usage = list(true_usage("2026-10", datetime(2026, 11, 2, tzinfo=UTC)))
     totals = expected.invoices(usage, "2026-10").totals

@@ -1,7 +1,7 @@
 """Reconciliation: each planted fault is found by its name, at its side, and answered by a person."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -232,6 +232,23 @@ def test_buckets_are_cut_at_the_instant_a_price_changes() -> None:
 def test_a_meter_below_zero_is_refused() -> None:
     with pytest.raises(NegativeMeter):
         compare([a_slice("clickhouse", [event(1, "5"), event(2, "-6")])])
+
+
+def test_an_authority_that_changes_inside_the_month_speaks_from_its_day_on() -> None:
+    slices = [
+        a_slice("clickhouse", [event(1, "10"), event(500, "10")]),
+        a_slice("posthog", [event(1, "7"), event(500, "7")]),
+    ]
+    policy = a_policy(slices)
+    (first,) = policy.authority
+    later = first.model_copy(update={"order": ("posthog",), "starts_on": date(2026, 10, 15)})
+    found = compare(slices, policy=policy.model_copy(update={"authority": (first, later)}))
+    assert found.authority == {"call.minutes": "clickhouse, then posthog from 2026-10-15T00:00:00Z"}
+    assert [(line.source, line.quantity) for line in found.usage] == [("clickhouse", 10), ("posthog", 7)]
+    assert [(one.source, one.against) for one in found.holding] == [
+        ("clickhouse", "posthog"),
+        ("posthog", "clickhouse"),
+    ]
 
 
 def test_a_meter_nobody_speaks_for_is_refused() -> None:

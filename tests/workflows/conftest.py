@@ -68,7 +68,7 @@ async def workers(client: Client, deeds: Deeds, cache: int) -> AsyncIterator[Non
 Run = Callable[[Deeds, Callable[[WorkflowEnvironment], Awaitable[None]]], Awaitable[None]]
 
 
-@pytest.fixture(params=[1000, 0], ids=["cached", "replayed at every step"])
+@pytest.fixture(params=[1000, pytest.param(0, marks=pytest.mark.slow)], ids=["cached", "replayed at every step"])
 def cache(request: pytest.FixtureRequest) -> int:
     """How many workflows are cached: with none, every task replays the whole history."""
     value = request.param

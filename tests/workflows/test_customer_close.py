@@ -35,7 +35,7 @@ def play(deeds: Deeds, act: Play, cache: int = 1000) -> CustomerClosed:
             await act(handle, env)
             return await handle.result()
 
-    return asyncio.run(asyncio.wait_for(run(), 60))
+    return asyncio.run(asyncio.wait_for(run(), 200))
 
 
 async def until(handle: Handle, state: State, stage: Stage | None = None) -> CloseView:

@@ -40,7 +40,7 @@ def close(deeds: Deeds, act: object = None) -> MonthClosed:
                 await act(env)
             return await handle.result()
 
-    return asyncio.run(asyncio.wait_for(run(), 60))
+    return asyncio.run(asyncio.wait_for(run(), 200))
 
 
 def test_each_source_is_sealed_once_and_every_customer_is_closed() -> None:
