@@ -7,7 +7,7 @@ BOOK ?= demo
 BREAK ?=
 DATA ?=
 
-.PHONY: demo up test check test-all replay bench lock format clean
+.PHONY: demo up test check test-all replay bench lock format
 
 demo: .venv/ready
 	@$(PY) -m devstack.demo --month $(MONTH) --book $(BOOK) $(if $(BREAK),--break $(BREAK)) $(if $(DATA),--data $(DATA))
@@ -33,6 +33,9 @@ test-all: .venv/ready
 
 replay: .venv/ready
 	@$(PY) -m pytest -q tests/replay
+
+bench: .venv/ready
+	@$(PY) -m benchmarks.bench
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header -o requirements.lock
