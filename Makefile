@@ -29,7 +29,8 @@ test: .venv/ready
 	@$(PY) -m pytest -q -m "not slow" -n 2 --dist loadgroup
 
 test-all: .venv/ready
-	@$(PY) -m pytest -q -n 2 --dist loadgroup
+	@$(PY) -m pytest -q -m "not slow" -n 2 --dist loadgroup
+	@$(PY) -m pytest -q -m slow # whole stacks, killed and restarted: one at a time
 
 replay: .venv/ready
 	@$(PY) -m pytest -q tests/replay
