@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,7 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     assert (code, "DecisionRefused" in said or "may not lock" in said) != (0, False)
     assert terminal.run("close", "lock", month, "--reason", "reviewed", "--as", "cora")[0] == 0
     balances = terminal.ok("journal", "trial-balance", "--through", month)
-    assert sum(float(one["balance"]) for one in balances) == pytest.approx(0)
+    assert sum(Decimal(one["balance"]) for one in balances) == 0
     assert terminal.run("doctor")[0] == 0
     assert terminal.run("rates", "list", "--at", "2026-10-21T00:00:00Z")[0] == 0
     assert terminal.run("schedule", "show")[0] == 0
