@@ -82,6 +82,9 @@ class Post:
             statement = outside.evidence.latest_statement(task.month, task.revision, customer)
             if statement is None or self._posted(close):
                 continue
+            if self._accruals(close):  # by an earlier run whose answer was lost
+                accrued.append(customer)
+                continue
             prior = outside.evidence.issued_statements(statement.contract, task.month)
             entries = posting.accrual_for(
                 statement,
@@ -124,9 +127,10 @@ class Post:
         return tuple(entry for entry in entries if entry.accrued)
 
     def _posted(self, close: CustomerRef) -> bool:
-        """Return whether the close's own entries are in the journal already, accrued or not."""
+        """Return whether the close's own entries are in the journal already, beside or without an accrual."""
         run = f"{close.month}@{close.revision}"
-        return any(entry.close_run == run for entry in self.outside.journal.entries(close.month, close.customer))
+        entries = self.outside.journal.entries(close.month, close.customer)
+        return any(entry.close_run == run and not entry.accrued for entry in entries)
 
     def _posted_to(self, close: CustomerRef) -> str:
         """Return the month this close posts to: the one it was posted to before, else the first open one."""

@@ -57,6 +57,12 @@ BEFORE_THE_INVOICE = frozenset({Stage.COLLECT, Stage.RECONCILE, Stage.RATE, Stag
 """Stages in which a correction starts the month again; after the invoice there are corrections, never edits."""
 
 
+RESOLVING = (DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP)
+"""What a customer held by findings takes."""
+
+REWORKING = (DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.SKIP)
+"""What a rejected statement takes."""
+
 SIGNING = (DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.CORRECT, DecisionKind.SKIP)
 """What a statement that waits for signatures takes."""
 
@@ -151,15 +157,15 @@ class CustomerClose:
         task = CompareSources(close=self.close, snapshots=tuple(ref.fingerprint for ref in slices.snapshots))
         while True:
             compared: ReconciliationRef = await self.do(
-                Stage.RECONCILE, Reconcile.compare_sources, task, ReconciliationRef, options.COMPUTE
+                Stage.RECONCILE, Reconcile.compare_sources, task, ReconciliationRef, options.COMPUTE, accepts=RESOLVING
             )
             self.holding = compared.holding
             if not compared.holding:
                 return compared
-            self.show(Stage.RECONCILE, State.WAITING, f"held by {len(compared.holding)} findings")
+            self.show(Stage.RECONCILE, State.WAITING, f"held by {len(compared.holding)} findings", RESOLVING)
             answered: set[str] = set()
             while not answered.issuperset(compared.holding):
-                verdict, subject = await self.decision(DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP)
+                verdict, subject = await self.decision(*RESOLVING)
                 self.act_on(verdict)
                 answered.add(subject)
 
@@ -174,13 +180,15 @@ class CustomerClose:
     async def approve(self, statement: StatementRef) -> None:
         """Wait until enough people approved this very statement; remind and escalate by timer."""
         ask = AskApproval(close=self.close, statement=statement.fingerprint)
-        need: ApprovalNeed = await self.do(Stage.APPROVE, Approve.ask_approval, ask, ApprovalNeed, options.BOOKS)
+        need: ApprovalNeed = await self.do(
+            Stage.APPROVE, Approve.ask_approval, ask, ApprovalNeed, options.BOOKS, accepts=SIGNING
+        )
         self.approved_by = ()
         if need.people == 0:
             self.show(Stage.APPROVE, State.RUNNING, f"approved by system: {need.why}")
             return
         workflow.upsert_search_attributes([search.APPROVER_QUEUE.value_set(need.queue)])
-        self.show(Stage.APPROVE, State.WAITING, f"{need.people} to approve ({need.why})")
+        self.show(Stage.APPROVE, State.WAITING, f"{need.people} to approve ({need.why})", SIGNING)
         reminders = 0
         while len(self.approved_by) < need.people:
             if not await self.mail_within(timedelta(hours=self.task.reminder_hours), *SIGNING):
@@ -204,10 +212,9 @@ class CustomerClose:
 
     async def rejected(self, verdict: Verdict) -> None:
         """Wait for the rework of a rejected statement: a correction, or a plain retry after one outside."""
-        self.show(Stage.APPROVE, State.REJECTED, f"rejected by {verdict.person}: {verdict.message}")
-        await self.note(State.REJECTED, f"rejected by {verdict.person}: {verdict.message}")
+        await self.note(State.REJECTED, f"rejected by {verdict.person}: {verdict.message}", REWORKING)
         while True:
-            answer, _ = await self.decision(DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.SKIP)
+            answer, _ = await self.decision(*REWORKING)
             self.act_on(answer)
             if answer.taken and answer.kind is DecisionKind.RETRY:
                 raise Rework(answer.message)
@@ -249,11 +256,16 @@ class CustomerClose:
         result: type[Result],
         how: options.Options,
         words: str = "",
+        accepts: tuple[DecisionKind, ...] = (),
     ) -> Result:
-        """Run a deed; where a rule refuses, park the customer until a person retries, corrects or skips."""
+        """Run a deed; where a rule refuses, park the customer until a person retries, corrects or skips.
+
+        `accepts`: decisions that may come while the deed runs, since the deed itself asks people for them; they wait
+        in the inbox.
+        """
         summary = f"{words or stage.value} {self.task.customer} {self.task.month}"
         while True:
-            self.show(stage, State.RUNNING, "")
+            self.show(stage, State.RUNNING, "", accepts)
             try:
                 done = await workflow.execute_activity_method(deed, task, **options.with_summary(how, summary))
                 return cast(Result, done)
@@ -267,11 +279,10 @@ class CustomerClose:
 
     async def until_retried(self, stage: Stage, why: str) -> None:
         """Park the customer until a person retries; a correction raises Rework, a skip raises Skipped."""
-        self.show(stage, State.NEEDS_ATTENTION, why)
-        await self.note(State.NEEDS_ATTENTION, why)
-        kinds = [DecisionKind.RETRY]
+        kinds: tuple[DecisionKind, ...] = (DecisionKind.RETRY,)
         if not self.issued and stage in BEFORE_THE_INVOICE:
-            kinds += [DecisionKind.CORRECT, DecisionKind.SKIP]
+            kinds = REWORKING
+        await self.note(State.NEEDS_ATTENTION, why, kinds)
         while True:
             verdict, _ = await self.decision(*kinds)
             self.act_on(verdict)
@@ -400,8 +411,11 @@ class CustomerClose:
 
     # What people see.
 
-    def show(self, stage: Stage, state: State, detail: str) -> None:
-        """Set stage and state for the UI: search attributes where they changed, current details always."""
+    def show(self, stage: Stage, state: State, detail: str, accepts: tuple[DecisionKind, ...] = ()) -> None:
+        """Set stage and state for the UI: search attributes where they changed, current details always.
+
+        What is shown as waiting takes decisions from this moment: nobody who answers what he sees is turned away.
+        """
         changed: list[SearchAttributeUpdate[Any]] = []
         if stage is not self.stage or not self.shown:
             changed.append(search.CLOSE_STAGE.value_set(stage.value))
@@ -411,6 +425,7 @@ class CustomerClose:
         if attention != (self.state is State.NEEDS_ATTENTION):
             changed.append(search.NEEDS_ATTENTION.value_set(attention))
         self.stage, self.state, self.detail, self.shown = stage, state, detail, True
+        self.accepts = accepts
         if changed:
             workflow.upsert_search_attributes(changed)
         workflow.set_current_details(self.details())
@@ -427,9 +442,9 @@ class CustomerClose:
             rows.append(f"\nstatement `{self.statement.fingerprint[:12]}` · {self.statement.lines} lines")
         return "\n".join(rows)
 
-    async def note(self, state: State, detail: str) -> None:
+    async def note(self, state: State, detail: str, accepts: tuple[DecisionKind, ...] = ()) -> None:
         """Write the state to the books too: that is what the console and the CLI read."""
-        self.show(self.stage, state, detail)
+        self.show(self.stage, state, detail, accepts)
         await workflow.execute_activity_method(
             Approve.note,
             Park(close=self.close, stage=self.stage, state=state, detail=detail),

@@ -332,15 +332,7 @@ def test_a_second_run_changes_nothing_outside(world: World, deed: str) -> None:
     assert world.repeats[deed].changed == {}
 
 
-NAMES_NOBODY_AGAIN = pytest.mark.xfail(
-    reason="whom the first run accrued is not named by the second: a retry after a lost answer tells finance nobody"
-)
-
-
-@pytest.mark.parametrize(
-    "deed",
-    [pytest.param(one, marks=NAMES_NOBODY_AGAIN) if one == "post.accrue_waiting" else one for one in DEEDS],
-)
+@pytest.mark.parametrize("deed", DEEDS)
 def test_a_second_run_answers_as_the_first(world: World, deed: str) -> None:
     assert world.repeats[deed].second == world.repeats[deed].first
 

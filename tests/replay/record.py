@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decide, LockMonth, TriggerClose
@@ -58,15 +57,7 @@ async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str,
     """Decide as a person and wait for the verdict."""
     payload = {"answer": "accept"} if kind is DecisionKind.RESOLVE else {}
     id_ = deeds.decide(f"{kind.value}-{subject}-{person}", kind, person, subject, payload=payload)
-    while True:
-        try:
-            await handle.execute_update(UPDATES[kind], Decide(decision=id_), id=id_)
-            return
-        except WorkflowUpdateFailedError as refused_:
-            # A parked close shows that it waits just before it does: it writes its note to the books in between.
-            if not isinstance(refused_.cause, ApplicationError) or refused_.cause.type != "not_waiting":
-                raise
-            await asyncio.sleep(0.02)
+    await handle.execute_update(UPDATES[kind], Decide(decision=id_), id=id_)
 
 
 async def _done(handle: Handle, deeds: Deeds) -> None:

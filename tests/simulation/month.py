@@ -162,6 +162,16 @@ class Month:
             self._doors[role] = wiring.database(self.config, role)
         return self._doors[role]
 
+    def where_it_stands(self) -> str:
+        """Return who has not ended, where they stand, and what people saw: what to read when a close hangs."""
+        standings = Books(self.door("auditor")).standings(MONTH)
+        open_ = [
+            f"{one.customer} {one.stage.value} {one.state.value} since {one.at:%H:%M:%S} {one.detail}"
+            for one in standings
+            if one.state not in ENDED
+        ]
+        return f"open: {'; '.join(open_) or 'nobody'}; outages: {self.outages}"
+
     def close_doors(self) -> None:
         """Give every connection back."""
         for door in self._doors.values():

@@ -102,6 +102,8 @@ async def _close(month: Month, moment: Moment, strike: Callable[[Month], None]) 
     try:
         await asyncio.wait_for(month.people(client, month.all_ended), CLOSED_WITHIN_SECONDS)
         await asyncio.wait_for(client.get_workflow_handle(f"close/{MONTH}").result(), CLOSED_WITHIN_SECONDS)
+    except TimeoutError:
+        pytest.fail(f"not closed in time; {month.where_it_stands()}")
     finally:
         given_up.set()
         seen = await struck

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 from temporalio import activity
@@ -71,6 +72,7 @@ class Deeds:
         self.preparers: set[str] = set()
         self.customers: tuple[str, ...] = ("acme",)
         self.reminders = 0
+        self.held: dict[str, Event] = {}
 
     def decide(self, id_: str, kind: DecisionKind, person: str, subject: str = "", **more: Any) -> str:
         """Write a decision row and return its id."""
@@ -95,6 +97,8 @@ class Deeds:
 
     def _did(self, name: str) -> None:
         self.calls.append(name)
+        if name in self.held:
+            assert self.held[name].wait(60), f"nobody let {name} go"
         if self.failing.get(name):
             raise self.failing[name].pop(0)
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 
@@ -267,6 +268,33 @@ def test_a_refusal_parks_the_customer_and_a_retry_goes_on(deed: str) -> None:
     assert play(deeds, act).state is State.DONE
     assert deeds.calls.count(deed) == 2
     assert any(state is State.NEEDS_ATTENTION for state, _ in deeds.notes)
+
+
+@pytest.mark.parametrize(
+    ("deed", "kind", "subject"),
+    [("note", DecisionKind.RETRY, "rate"), ("approve", DecisionKind.APPROVE, "statement-1")],
+)
+def test_who_answers_while_the_books_are_being_told_is_not_turned_away(
+    deed: str, kind: DecisionKind, subject: str
+) -> None:
+    """The deed that tells the books may take its time: whoever reads them first may answer first."""
+    deeds = Deeds()
+    deeds.held[deed] = Event()
+    if deed == "note":
+        deeds.failing["rate"] = [refused()]
+
+    async def act(handle: Handle, env: WorkflowEnvironment) -> None:
+        while deed not in deeds.calls:
+            await asyncio.sleep(0.02)  # the fakes count; they tell nobody
+        deeds.decide("early", kind, "aron", subject)
+        update = CustomerClose.retry_step if kind is DecisionKind.RETRY else CustomerClose.decide
+        early = await handle.start_update(update, Decide(decision="early"), wait_for_stage=WorkflowUpdateStage.ACCEPTED)
+        deeds.held[deed].set()
+        assert (await early.result()).taken
+        if kind is DecisionKind.RETRY:
+            await approve(handle, deeds)
+
+    assert play(deeds, act).state is State.DONE
 
 
 def test_after_the_invoice_nothing_is_reworked_or_skipped() -> None:
