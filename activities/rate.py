@@ -5,7 +5,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import RateUsage, StatementRef
-from billing import terms, usage_table
+from billing import terms
 from billing.rating import statement as rating
 from models.close import Stage, State
 from models.money import to_minor
@@ -27,7 +27,7 @@ class Rate:
         outside, close = self.outside, task.close
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
         reconciliation = outside.evidence.reconciliation(task.reconciliation)
-        usage = usage_table.to_lines(pq.read_table(outside.store.path(reconciliation.usage)))
+        usage = pq.read_table(outside.store.path(reconciliation.usage))
         statement = rating.statement_for(
             contracts,
             usage,

@@ -246,8 +246,14 @@ def show(result: Mapping[str, Any]) -> None:
     )
     for name, milliseconds in close_["cpu_ms_each"].items():
         table.add_row(f"  CPU a customer, {name}", f"{milliseconds:.1f} ms", "", "")
-    table.add_row("rating: rated lines a core", f"{rated['rated_lines_per_second']:,.0f}/s", "", "")
-    table.add_row("rating: usage lines a core", f"{rated['usage_lines_per_second']:,.0f}/s", "", "")
+    table.add_row("rating: rated lines a core", f"{rated['rated_lines_per_second']:,.0f}/s", "20,000/s", "")
+    for name, key in (
+        ("no pool", "usage_lines_per_second"),
+        ("a pool that runs dry", "usage_lines_per_second_with_pool"),
+    ):
+        table.add_row(f"rating: usage lines a core, {name}", f"{rated[key]:,.0f}/s", "100,000/s", "")
+    twice = f"{rated['twice_the_lines_with_pool_cost']:.2f} x"
+    table.add_row("rating: twice the usage lines, with a pool", twice, "2.00 x", "")
     table.add_row(
         f"usage pass, {passed['events']:,} events x 2 sources, {passed['customers']} customers",
         f"{passed['ours_seconds']:.2f} s",

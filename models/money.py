@@ -1,7 +1,7 @@
 """Money: a decimal with its currency, rounded once by the one rule."""
 
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 from functools import lru_cache
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from models.value import Exact, Value
 
 ZERO = Decimal(0)
 _DIGITS = 60  # wide enough for a 24-digit price times a 15-digit quantity, exactly
+_WIDE = Context(prec=_DIGITS)
 
 
 @lru_cache
@@ -35,15 +36,18 @@ def minor_digits(currency: str) -> int:
     return int(get_currency_precision(_currency(currency)))
 
 
+@lru_cache
+def _minor_unit(currency: str) -> Decimal:
+    return Decimal(1).scaleb(-minor_digits(currency))
+
+
 def rounded(amount: Decimal, currency: str) -> Decimal:
     """Return the amount at the currency's minor unit, half away from zero: the house's one rounding rule.
 
     >>> rounded(Decimal("2.345"), "USD"), rounded(Decimal("-0.5"), "JPY")
     (Decimal('2.35'), Decimal('-1'))
     """
-    with localcontext() as context:
-        context.prec = _DIGITS
-        return amount.quantize(Decimal(1).scaleb(-minor_digits(currency)), rounding=ROUND_HALF_UP) + 0
+    return _WIDE.add(amount.quantize(_minor_unit(currency), rounding=ROUND_HALF_UP, context=_WIDE), ZERO)
 
 
 def to_minor(amount: Decimal, currency: str) -> int:

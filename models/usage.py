@@ -7,9 +7,11 @@ from pydantic import AfterValidator, Field
 
 from models.value import Exact, Instant, Value
 
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/*-]{0,127}")
+
 
 def _identifier(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:@/*-]{0,127}", text):
+    if _IDENTIFIER.fullmatch(text) is None:
         raise ValueError(f"expected an identifier of letters, digits and ._:@/-, got {text!r}")
     return text
 

@@ -71,6 +71,8 @@ def _refuse_floats(content: Any) -> None:
 
 
 def _exact(raw: Any) -> Any:
+    if type(raw) is Decimal and raw.is_finite():
+        return raw
     if isinstance(raw, bool | float):
         raise ValueError(f"expected a decimal in quotes, got {raw!r}: a float has already lost digits")
     if isinstance(raw, str | int):

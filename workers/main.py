@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from runtime import logs, settings, temporal
+from runtime.memory import collect_rarely
 from runtime.rooms import refuse_strangers
 from runtime.wiring import outside_of
 from workers.registry import ROLES, Queue, queues
@@ -80,6 +81,7 @@ def main(role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)} or a
     if role not in (*ROLES, "all"):
         raise typer.BadParameter(f"expected one of {', '.join(ROLES)} or all", param_hint="--role")
     refuse_strangers()
+    collect_rarely()
     logs.configure(as_json=not sys.stderr.isatty())
     asyncio.run(run(ROLES if role == "all" else (role,), settings.load()))
     sys.stdout.flush()

@@ -47,6 +47,8 @@ class Balance:
     carry_expired: bool = False
     opened: bool = False
     closed: bool = False
+    emptied_at: datetime | None = None  # when a draw took the last of it
+    lacked: bool = False
 
     @property
     def drawn_in_window(self) -> Decimal:
@@ -80,7 +82,8 @@ class Allowance:
     name: str
     balances: list[Balance]
     _index: int = 0
-    exhausted: bool = field(default=False)
+    crossings: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """When each window ran dry, and when it was first asked for more: between them, who came first matters."""
 
     def at(self, instant: datetime) -> Balance | None:
         """Return the window's balance at an instant, carrying, expiring and amending what time has passed."""
@@ -106,9 +109,17 @@ class Allowance:
         taken = balance.left if abs(wanted - balance.left) < NEGLIGIBLE else min(wanted, balance.left)
         balance.drawn += taken
         balance.left -= taken
+        if taken and balance.left <= NEGLIGIBLE:
+            balance.emptied_at = instant
         if wanted - taken > NEGLIGIBLE:
-            self.exhausted = True
+            self.lack(balance, instant)
         return taken, balance
+
+    def lack(self, balance: Balance, instant: datetime) -> None:
+        """Note that more was wanted of a window than it had left."""
+        if balance.emptied_at is not None and not balance.lacked:
+            balance.lacked = True
+            self.crossings.append((balance.emptied_at, instant))
 
     def finish(self, ends_at: datetime) -> None:
         """Let time pass to the period's end: windows that end by then carry their remainder, or it expires."""
@@ -133,6 +144,8 @@ class Allowance:
                 applied = max(change, -balance.left)
                 balance.granted += applied
                 balance.left += applied
+                if applied > 0:
+                    balance.emptied_at, balance.lacked = None, False
         if balance.carried_until is not None and instant >= balance.carried_until and not balance.closed:
             gone = min(balance.left, max(ZERO, balance.carried - balance.drawn_in_window))
             balance.expired += gone

@@ -14,7 +14,7 @@ from billing.rating.allowance import Allowance, Balance, allowance_of, amounts_o
 from billing.rating.charges import Charge, Terms
 from billing.rating.exact import NEGLIGIBLE
 from billing.rating.history import History
-from billing.rating.pricing import Pricer
+from billing.rating.pricing import Pricer, is_additive
 from billing.rating.proration import prorated
 from billing.rating.timeline import Standing, Timeline
 from billing.rating.usage import Atom
@@ -129,21 +129,26 @@ def _drawn(charge: Charge, pools: Sequence[Ledger], floors: Sequence[Ledger]) ->
     rest: Slice | None = whole
     last: Ledger | None = None
     for ledger, balance in fitting:
-        if rest is None or rest.net <= NEGLIGIBLE:
+        if rest is None or (rest.net <= NEGLIGIBLE and (slices or not _fills_a_billed_unit(rest))):
             break
         if balance.opening + balance.granted > 0:
             last = ledger
         if balance.left <= NEGLIGIBLE:
+            ledger.allowance.lack(balance, charge.drawn_at)
             continue
         covered, rest = _cut(rest, min(rest.net, balance.left))
         ledger.allowance.take(charge.drawn_at, covered.net)
         covered.covered_by = balance
         slices.append(covered)
-    if rest is not None and rest.net > NEGLIGIBLE and fitting:
-        for ledger, _ in fitting:
-            ledger.allowance.exhausted = True
+        if rest is not None and rest.net > NEGLIGIBLE:
+            ledger.allowance.lack(balance, charge.drawn_at)
     uncovered = _counted(charge, slices, rest, floors, last)
     return slices + uncovered
+
+
+def _fills_a_billed_unit(whole: Slice) -> bool:
+    """Return whether usage costs nothing only because an earlier one opened the minute or package that it fills."""
+    return bool(whole.quantity) and not whole.billed and not is_additive(whole.terms.price)
 
 
 def _counted(
@@ -152,7 +157,7 @@ def _counted(
     """Count a charge towards every floor in scope; return what no pool covered, cut where overage terms begin."""
     over_pool = last is not None and last.standing.at(charge.at).overage is not None
     passed: tuple[Ledger, Decimal] | None = None
-    for ledger, _ in _fitting(charge, floors):
+    for ledger, balance in _fitting(charge, floors):
         clause = ledger.standing.at(charge.at)
         in_units = clause.units is not None
         if clause.counts_prepaid:
@@ -162,25 +167,21 @@ def _counted(
             continue
         wanted = rest.quantity if in_units else rest.net
         taken = _count(ledger, charge, max(ZERO, wanted))
-        if (
-            charge.kind is LineKind.USAGE
-            and clause.overage is not None
-            and wanted - taken > NEGLIGIBLE
-            and passed is None
-        ):
+        beyond = wanted - taken > NEGLIGIBLE or (balance.left <= NEGLIGIBLE and _fills_a_billed_unit(rest))
+        if charge.kind is LineKind.USAGE and clause.overage is not None and beyond and passed is None:
             passed = ledger, taken if not in_units else _net_of_units(rest, taken)
     if rest is None:
         return []
     if charge.kind is not LineKind.USAGE:
         return [rest]
-    if over_pool and last is not None and rest.net > 0:
+    if over_pool and last is not None and (rest.net > 0 or _fills_a_billed_unit(rest)):
         return _overage(charge, rest, last)
     if passed is not None:
         ledger, inside = passed
         if inside <= NEGLIGIBLE:
             return _overage(charge, rest, ledger)
-        within, beyond = _cut(rest, inside)
-        return [within, *(_overage(charge, beyond, ledger) if beyond is not None else [])]
+        within, over = _cut(rest, inside)
+        return [within, *(_overage(charge, over, ledger) if over is not None else [])]
     return [rest]
 
 

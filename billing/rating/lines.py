@@ -9,6 +9,7 @@ from billing.rating import keys
 from billing.rating.allowance import Balance
 from billing.rating.credits import Grant
 from billing.rating.drafts import Draft
+from billing.rating.exact import settled
 from billing.rating.explanation import explained, text_of
 from billing.rating.fees import Due
 from billing.rating.history import History
@@ -152,6 +153,7 @@ def _plain(
 ) -> RatedLine:
     """Return a line that no usage of its own stands behind."""
     first, until = days_of(service.starts_at, service.ends_at, timeline.contract.timezone)
+    precise, quantity = settled(precise), settled(quantity)
     return RatedLine(
         id=key,
         kind=kind,
@@ -175,7 +177,9 @@ def _plain(
             sentence=sentence,
             clause=clause,
             contract_version=contract.version,
-            steps=tuple(steps),
+            steps=tuple(
+                Step(text=step.text, amount=None if step.amount is None else settled(step.amount)) for step in steps
+            ),
             rounding_residue=amount - precise,
         ),
     )
@@ -276,11 +280,11 @@ def pool_draw_line(
         amount=-amount,
         precise=-balance.drawn,
         steps=[
-            Step(text=f"opening {text_of(balance.opening)} + granted {text_of(balance.granted)}", amount=before),
+            Step(text=f"opening {text_of(settled(balance.opening))} + granted {text_of(settled(balance.granted))}", amount=before),
             Step(text="drawn in the period, exactly", amount=-balance.drawn),
-            Step(text=f"drawn over the window {text_of(balance.drawn_in_window)}, rounded, less booked before "
-                 f"{text_of(balance.booked_before)}", amount=-amount),
-            Step(text=f"expired {text_of(balance.expired)}; left", amount=balance.left),
+            Step(text=f"drawn over the window {text_of(settled(balance.drawn_in_window))}, rounded, less booked before "
+                 f"{text_of(settled(balance.booked_before))}", amount=-amount),
+            Step(text=f"expired {text_of(settled(balance.expired))}; left", amount=balance.left),
         ],
         obligation=balance.name,
         grant=balance.name,
@@ -314,14 +318,14 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
         clause=credit.id,
         description=f"Paid by {credit.kind} credit {credit.id}",
         sentence=f"The {credit.kind} credit {credit.id} paid {money_text(amount, contract.currency)}; "
-        f"{text_of(balance.left)} {contract.currency} are left.",
+        f"{text_of(settled(balance.left))} {contract.currency} are left.",
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-amount,
         steps=[
             Step(text="in the grant before", amount=balance.opening + balance.granted),
             *(Step(text=f"pays {line}", amount=-part) for line, part in parts.items()),
-            Step(text=f"expired {text_of(balance.expired)}; left", amount=balance.left),
+            Step(text=f"expired {text_of(settled(balance.expired))}; left", amount=balance.left),
         ],
         obligation=credit.id,
         grant=credit.id,
@@ -401,7 +405,7 @@ def shortfall_line(shortfall: Shortfall, timeline: Timeline) -> RatedLine | None
         precise=shortfall.exact,
         steps=[
             Step(text=f"promised {text_of(promised)} {unit}"),
-            Step(text=f"less counted over the window {text_of(balance.drawn_in_window)} {unit}"),
+            Step(text=f"less counted over the window {text_of(settled(balance.drawn_in_window))} {unit}"),
             Step(text=f"missing {missing}", amount=shortfall.exact),
         ],
         obligation=clause.id,

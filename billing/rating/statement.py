@@ -1,9 +1,13 @@
 """The rule: one contract, one period, one statement. It reads as the contract does: one step a line, in its order."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
 
 from billing.rating import commitments as commitments_
 from billing.rating import credits as credits_
@@ -11,6 +15,7 @@ from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pric
 from billing.rating import rates as rates_
 from billing.rating.allowance import Allowance
 from billing.rating.charges import Charge, Terms
+from billing.rating.columns import UsageColumns
 from billing.rating.commitments import Ledger, Slice
 from billing.rating.credits import Grant
 from billing.rating.drafts import Draft
@@ -22,7 +27,18 @@ from billing.rating.pricing import Pricer
 from billing.rating.rates import RateBook
 from billing.rating.supported import refuse_unsupported
 from billing.rating.timeline import Standing, Timeline, timeline_of
-from billing.rating.usage import Atom, Grain, Group, GroupUsage, Pairs, digest_of, groups_of, laid_in_time
+from billing.rating.usage import (
+    Asked,
+    Atom,
+    Group,
+    GroupUsage,
+    Pairs,
+    Usage,
+    UsageLines,
+    digest_of,
+    each_hour,
+    finer,
+)
 from models.contract import Bound, Contract, PriceClause
 from models.money import ZERO, total
 from models.period import Period
@@ -42,7 +58,7 @@ class NegativeStatement(Refusal):
 
 def statement_for(
     contracts: Sequence[Contract],
-    usage: Sequence[UsageLine],
+    usage: Sequence[UsageLine] | pa.Table,
     rates: Sequence[RateVersion],
     period: str,
     prior: Sequence[Statement] = (),
@@ -52,10 +68,11 @@ def statement_for(
 ) -> Statement:
     """Return one customer's rated period.
 
-    `contracts` are all versions of one contract. `usage` are the period's reconciled lines, and late ones of earlier
-    periods inside the backdating limit, cut where `cuts_of` says; neither their order nor how they are split changes
-    a cent. `period` is the month a billing period begins in, such as 2026-10. `prior` are the contract's earlier
-    statements: pools, tiers over long windows and amounts billed ahead go on from them.
+    `contracts` are all versions of one contract. `usage` are the period's reconciled lines (or a table of them, as
+    billing/usage_table.py keeps it), and late ones of earlier periods inside the backdating limit, cut where `cuts_of`
+    says; neither their order nor how they are split changes a cent. `period` is the month a billing period begins in,
+    such as 2026-10. `prior` are the contract's earlier statements: pools, tiers over long windows and amounts billed
+    ahead go on from them.
 
     Amounts are in the contract's currency, rounded once, at the line. The rules: docs/policies.md.
 
@@ -63,21 +80,23 @@ def statement_for(
         A refusal for whatever the contract or the rate card does not answer; nothing is billed at a default.
     """
     with exactly():
-        month = _Month(timeline_of(contracts, period), RateBook.of(rates), tuple(usage))
+        month = _Month(timeline_of(contracts, period), RateBook.of(rates), _held(usage))
         refuse_unsupported(month.timeline)
         month.history = history_of(prior, month.timeline)
-        work = month.rated("segment")
-        if work.order_matters:
-            work = month.rated("hour")
-        return month.statement(work, prior, reconciliation, engine)
+        return month.statement(month.rated_in_time(), prior, reconciliation, engine)
 
 
 def usage_digest_of(
-    contracts: Sequence[Contract], usage: Sequence[UsageLine], rates: Sequence[RateVersion], period: str
+    contracts: Sequence[Contract], usage: Sequence[UsageLine] | pa.Table, rates: Sequence[RateVersion], period: str
 ) -> str:
     """Return the digest a statement of this usage carries: equal for equal usage, however it is split or ordered."""
     with exactly():
-        return digest_of(_Month(timeline_of(contracts, period), RateBook.of(rates), tuple(usage)).laid("segment"))
+        month = _Month(timeline_of(contracts, period), RateBook.of(rates), _held(usage))
+        return digest_of(month.laid((month.since,)))
+
+
+def _held(usage: Sequence[UsageLine] | pa.Table) -> Usage[Any]:
+    return UsageColumns(usage) if isinstance(usage, pa.Table) else UsageLines(tuple(usage))
 
 
 @dataclass(slots=True)
@@ -99,17 +118,11 @@ class _Work:
     shares_position: bool = False
 
     @property
-    def order_matters(self) -> bool:
-        """Whether something ran out, so that it matters which usage of a segment came first."""
-        return (
-            self.shares_position
-            or any(one.allowance.exhausted for one in self.inclusions)
-            or any(one.exhausted for one in (*self.limits, *self.caps))
-            or any(
-                one.allowance.exhausted and (one.prepaid or one.standing.latest.overage is not None)
-                for one in self.ledgers
-            )
-        )
+    def crossings(self) -> list[tuple[datetime, datetime]]:
+        """When each thing that ran dry did, and when more of it was wanted: what came between is told apart by time."""
+        running_dry = [one.allowance for one in self.inclusions] + self.limits + self.caps
+        running_dry += [one.allowance for one in self.ledgers if one.prepaid or one.standing.latest.overage is not None]
+        return [crossing for one in running_dry for crossing in one.crossings]
 
 
 @dataclass(slots=True)
@@ -118,12 +131,43 @@ class _Month:
 
     timeline: Timeline
     book: RateBook
-    usage: tuple[UsageLine, ...]
+    usage: Usage[Any]
     history: History = field(default_factory=lambda: History(()))
 
-    def rated(self, grain: Grain) -> _Work:
-        """Apply the waterfall (docs/policies.md), at a grain of time."""
-        work = _Work(self.laid(grain))
+    @property
+    def since(self) -> datetime:
+        """The first instant of usage that is billed."""
+        return min(self.timeline.span.starts_at, cuts.late_since(self.timeline))
+
+    def rated_in_time(self) -> _Work:
+        """Rate in one cell, then in finer ones wherever something ran dry, until it did so inside an hour.
+
+        In a cell in which nothing runs dry the order of usage changes nothing, so a month costs what its few crossings
+        cost, not what its hours do. Where several dimensions share the position of one tier, and where something runs
+        dry among prices that are known at the period's end only (volume), every hour counts.
+        """
+        cells: tuple[datetime, ...] = (self.since,)
+        while True:
+            work = self.rated(cells)
+            wanted = self._finer(cells, work)
+            if wanted == cells:
+                return work
+            cells = wanted
+
+    def _finer(self, cells: tuple[datetime, ...], work: _Work) -> tuple[datetime, ...]:
+        ends_at = self.timeline.span.ends_at
+        at_the_end = any(charge.drawn_at != charge.at for charge in work.charges)
+        if work.shares_position or (at_the_end and work.crossings):
+            return each_hour(cells, (ends_at,))
+        found = cells
+        for emptied_at, lacked_at in work.crossings:
+            if bisect_right(cells, emptied_at) == bisect_right(cells, lacked_at):
+                found = tuple(sorted({*found, *finer(cells, emptied_at, ends_at)}))
+        return found
+
+    def rated(self, cells: Sequence[datetime]) -> _Work:
+        """Apply the waterfall (docs/policies.md), with the usage of one cell at one instant."""
+        work = _Work(self.laid(cells))
         self._price(work)
         self._add_fees(work)
         self._reduce(work)
@@ -134,25 +178,24 @@ class _Month:
         self._close(work)
         return work
 
-    def laid(self, grain: Grain) -> list[GroupUsage]:
-        """Return the usage by group, in time, at a grain."""
+    def laid(self, cells: Sequence[datetime]) -> list[GroupUsage]:
+        """Return the usage by group, in time."""
         timeline = self.timeline
         scoped = [(scopes.Reach(one), cuts.scoped_bounds(one)) for one in cuts.scoped_standings(timeline)]
         included = [
             (one, cuts.entitlement_bounds(one)) for one in timeline.standings(lambda contract: contract.entitlements)
         ]
-        since = min(timeline.span.starts_at, cuts.late_since(timeline))
-        found = []
+        asked = []
         priced_by = self._priced_by()
         known: dict[tuple[str, Pairs | None], tuple[tuple[datetime, ...], bool]] = {}
-        for group, held in groups_of(self.usage, priced_by | self._told_apart_by(), priced_by):
+        for group, held in self.usage.groups(priced_by | self._told_apart_by(), priced_by):
             key = group.meter, group.priced_by
             if key not in known:
-                bounds = cuts.bounds_for(group, timeline, self.book, scoped, included, since)
+                bounds = cuts.bounds_for(group, timeline, self.book, scoped, included, self.since)
                 known[key] = bounds, self._by_event(group)
             bounds, by_event = known[key]
-            found.append(laid_in_time(group, held, bounds, "event" if by_event and not group.own_key else grain))
-        return found
+            asked.append(Asked(group, held, bounds, by_event and not group.own_key))
+        return self.usage.laid(asked, cells)
 
     def _by_event(self, group: Group) -> bool:
         return any(

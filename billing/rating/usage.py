@@ -1,11 +1,15 @@
-"""Usage: lines grouped by what tells them apart, laid in time, at the coarsest grain their clauses need."""
+"""Usage: lines grouped by what tells them apart, laid in time, in the coarsest cells their clauses need.
+
+A cell is a span of time in which it does not matter which usage came first. Where a pool runs dry inside one it does,
+so the rule asks again with finer cells there (`finer`), down to the hour, which is one instant.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Generic, Protocol, TypeVar
 
 from models.money import ZERO
 from models.period import hour_of
@@ -13,7 +17,6 @@ from models.refusal import Refusal
 from models.usage import UsageLine
 from models.value import decimal_text, fingerprint_of, instant_text
 
-Grain = Literal["segment", "hour", "event"]
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -83,12 +86,73 @@ class GroupUsage:
 
     group: Group
     bounds: tuple[datetime, ...]  # segment i is [bounds[i], bounds[i + 1])
-    grain: Grain
     atoms: list[Atom] = field(default_factory=list)
 
-    def segment_of(self, at: datetime) -> int:
-        """Return the index of the segment an instant lies in."""
-        return bisect_right(self.bounds, at) - 1
+
+Held = TypeVar("Held")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Held]):
+    """A group to be laid in time: what it holds, its segments' bounds, and whether each event is priced alone."""
+
+    group: Group
+    held: Held
+    bounds: tuple[datetime, ...]
+    by_event: bool
+
+
+class Usage(Protocol[Held]):
+    """A month's usage, in whatever shape it is held."""
+
+    def groups(self, keys: frozenset[str], priced_by: frozenset[str]) -> Sequence[tuple[Group, Held]]:
+        """Return the usage by meter and by those dimensions that any clause looks at, in that order."""
+        ...
+
+    def laid(self, asked: Sequence[Asked[Held]], cells: Sequence[datetime]) -> list[GroupUsage]:
+        """Return each group's atoms, in time: what lies in one cell of one segment is one atom, however it was split.
+
+        `cells` are the starts of the cells, on whole hours but for the first.
+
+        Raises:
+            BucketStraddlesCut, UsageOutsidePeriod, EventsNeeded, NegativeUsage: named, with the line.
+        """
+        ...
+
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def finer(cells: Sequence[datetime], at: datetime, ends_at: datetime) -> tuple[datetime, ...]:
+    """Return the cells with the one around an instant split: into days, or a day into hours; an hour stays."""
+    index = bisect_right(cells, at) - 1
+    start, end = cells[index], cells[index + 1] if index + 1 < len(cells) else ends_at
+    step = DAY if end - start > DAY else HOUR
+    first = hour_of(start).replace(hour=0) if step == DAY else hour_of(start)
+    count = -(-(end - first) // step)
+    inside = [first + step * number for number in range(count)]
+    return tuple(sorted({*cells, *(one for one in inside if start < one < end)}))
+
+
+def each_hour(cells: Sequence[datetime], bounds: Sequence[datetime]) -> tuple[datetime, ...]:
+    """Return every hour from the first cell to the last bound."""
+    first, count = hour_of(cells[0]), -(-(bounds[-1] - hour_of(cells[0])) // HOUR)
+    return cells[0], *(first + HOUR * number for number in range(1, count))
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLines:
+    """A month's usage as lines."""
+
+    lines: tuple[UsageLine, ...]
+
+    def groups(self, keys: frozenset[str], priced_by: frozenset[str]) -> list[tuple[Group, list[UsageLine]]]:
+        """Return the groups, each with its lines."""
+        return groups_of(self.lines, keys, priced_by)
+
+    def laid(self, asked: Sequence[Asked[Sequence[UsageLine]]], cells: Sequence[datetime]) -> list[GroupUsage]:
+        """Return each group's atoms, in time."""
+        return [laid_in_time(one, cells) for one in asked]
 
 
 def groups_of(
@@ -113,29 +177,20 @@ def groups_of(
     ]
 
 
-def laid_in_time(group: Group, lines: Sequence[UsageLine], bounds: tuple[datetime, ...], grain: Grain) -> GroupUsage:
-    """Return a group's atoms, in time: lines of one segment (and hour) are one atom, however they were split.
-
-    Raises:
-        BucketStraddlesCut, UsageOutsidePeriod, EventsNeeded, NegativeUsage: named, with the line.
-    """
-    usage = GroupUsage(group, bounds, grain)
+def laid_in_time(asked: Asked[Sequence[UsageLine]], cells: Sequence[datetime]) -> GroupUsage:
+    """Return a group's atoms, in time (`Usage.laid`)."""
+    bounds = asked.bounds
+    corrected = any(line.quantity < 0 for line in asked.held)  # a correction takes from the hours before it
+    starts = each_hour(cells, bounds) if corrected else cells
     heaps: dict[tuple[int, datetime, int], tuple[list[Decimal], list[int], set[str]]] = {}
-    for position, line in enumerate(lines):
-        segment = _segment(usage, line)
-        if grain == "event" and (line.events > 1 or line.quantity < 0):
-            raise EventsNeeded(
-                "a price for single events meets a bucket",
-                meter=line.meter,
-                at=instant_text(line.starts_at),
-                events=line.events,
-            )
-        if grain == "segment":
-            key = (segment, bounds[segment], 0)
-        elif grain == "hour":
-            key = (segment, max(hour_of(line.starts_at), bounds[segment]), 0)
-        else:
+    for position, line in enumerate(asked.held):
+        segment = _segment(line, bounds)
+        if asked.by_event:
+            _refuse_bucket(line)
             key = (segment, line.starts_at, position)
+        else:
+            cell = starts[bisect_right(starts, line.starts_at) - 1]
+            key = (segment, max(cell, bounds[segment]), 0)
         heap = heaps.get(key)
         if heap is None:
             heap = heaps[key] = ([], [], set())
@@ -143,38 +198,59 @@ def laid_in_time(group: Group, lines: Sequence[UsageLine], bounds: tuple[datetim
         heap[1].append(line.events)
         heap[2].add(line.source)
     atoms = [
-        Atom(group, at, segment, sum(quantities, ZERO), sum(events), "+".join(sorted(sources)))
+        Atom(asked.group, at, segment, sum(quantities, ZERO), sum(events), "+".join(sorted(sources)))
         for (segment, at, _), (quantities, events, sources) in heaps.items()
     ]
-    if grain == "event":
+    if asked.by_event:
         # Equal events at one instant are interchangeable, so their order is their content, never their place in a file.
         atoms.sort(key=lambda atom: (atom.at, atom.quantity, atom.events, atom.source))
         atoms = [replace(atom, order=f"{index:09d}") for index, atom in enumerate(atoms)]
     else:
         atoms.sort(key=lambda atom: atom.at)
-    usage.atoms = _netted(group, atoms)
-    return usage
+    return GroupUsage(asked.group, bounds, _netted(asked.group, atoms))
 
 
-def _segment(usage: GroupUsage, line: UsageLine) -> int:
-    segment = usage.segment_of(line.starts_at)
-    if segment < 0 or segment >= len(usage.bounds) - 1:
-        raise UsageOutsidePeriod(
-            "a usage lies outside the period and its backdating limit",
+def _refuse_bucket(line: UsageLine) -> None:
+    if line.events > 1 or line.quantity < 0:
+        raise EventsNeeded(
+            "a price for single events meets a bucket",
             meter=line.meter,
             at=instant_text(line.starts_at),
-            first=instant_text(usage.bounds[0]),
-            end=instant_text(usage.bounds[-1]),
+            events=line.events,
         )
-    if line.ends_at > usage.bounds[segment + 1] and line.ends_at > line.starts_at:
-        raise BucketStraddlesCut(
-            "a bucket straddles a change of terms",
-            meter=line.meter,
-            starts_at=instant_text(line.starts_at),
-            ends_at=instant_text(line.ends_at),
-            cut=instant_text(usage.bounds[segment + 1]),
-        )
+
+
+def _segment(line: UsageLine, bounds: tuple[datetime, ...]) -> int:
+    segment = bisect_right(bounds, line.starts_at) - 1
+    if segment < 0 or segment >= len(bounds) - 1:
+        raise outside_period((line.meter, line.starts_at, line.ends_at), bounds)
+    if line.ends_at > bounds[segment + 1] and line.ends_at > line.starts_at:
+        raise straddling((line.meter, line.starts_at, line.ends_at), bounds[segment + 1])
     return segment
+
+
+def outside_period(line: tuple[str, datetime, datetime], bounds: Sequence[datetime]) -> UsageOutsidePeriod:
+    """Return the refusal of a line (meter, start, end) that no segment holds."""
+    meter, starts_at, _ = line
+    return UsageOutsidePeriod(
+        "a usage lies outside the period and its backdating limit",
+        meter=meter,
+        at=instant_text(starts_at),
+        first=instant_text(bounds[0]),
+        end=instant_text(bounds[-1]),
+    )
+
+
+def straddling(line: tuple[str, datetime, datetime], cut: datetime) -> BucketStraddlesCut:
+    """Return the refusal of a line (meter, start, end) that lies on both sides of a cut."""
+    meter, starts_at, ends_at = line
+    return BucketStraddlesCut(
+        "a bucket straddles a change of terms",
+        meter=meter,
+        starts_at=instant_text(starts_at),
+        ends_at=instant_text(ends_at),
+        cut=instant_text(cut),
+    )
 
 
 def _netted(group: Group, atoms: list[Atom]) -> list[Atom]:

@@ -52,7 +52,7 @@ def test_a_reopened_close_has_a_reference_of_its_own() -> None:
     assert invoice_for(a_statement(usage("u1", "1.00")), 2).reference == "2026-10@2/acme/USD"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 10**7), st.sampled_from("abcdef")), min_size=1, max_size=60))
 def test_no_cent_and_no_line_is_lost(cents: list[tuple[int, str]]) -> None:
     lines = [usage(f"u{n}", str(D(amount) / 100), model=model) for n, (amount, model) in enumerate(cents)]

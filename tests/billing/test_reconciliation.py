@@ -288,7 +288,7 @@ def _all(rows: list[dict[str, Any]]) -> Any:
     return sealed(rows, window=wide).rows
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(0, 743.9), st.integers(1, 10_000)), min_size=1, max_size=40))
 def test_the_usage_lines_sum_to_the_authority(pairs: list[tuple[float, int]]) -> None:
     rows = [event(hour, str(quantity), id=f"e-{n}") for n, (hour, quantity) in enumerate(pairs)]

@@ -68,7 +68,7 @@ def test_a_missing_quantity_refuses_the_whole_source() -> None:
         sealed([event(5), event(6) | {"quantity": None}])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.permutations([event(hour, str(hour + 1)) for hour in range(8)] + [event(3, "4")]))
 def test_the_order_of_arrival_changes_no_fingerprint(rows: list[dict[str, object]]) -> None:
     assert sealed(rows).fingerprint == sealed(sorted(rows, key=lambda row: str(row["id"]))).fingerprint

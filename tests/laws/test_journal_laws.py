@@ -22,7 +22,7 @@ from tests.statement_builders import a_line, a_pool, a_statement, an_invoice, bo
 D = Decimal
 FIRST = "2026-01"
 CENT = D("0.01")
-law = settings(max_examples=40, deadline=None)  # a whole life is up to six statements; 40 of them are a second
+law = settings(max_examples=40)  # a whole life is up to six statements; 40 of them are a second
 
 cents = st.integers(0, 500_000).map(lambda minor: D(minor) / 100)
 
