@@ -280,7 +280,10 @@ def pool_draw_line(
         amount=-amount,
         precise=-balance.drawn,
         steps=[
-            Step(text=f"opening {text_of(settled(balance.opening))} + granted {text_of(settled(balance.granted))}", amount=before),
+            Step(
+                text=f"opening {text_of(settled(balance.opening))} + granted {text_of(settled(balance.granted))}",
+                amount=before,
+            ),
             Step(text="drawn in the period, exactly", amount=-balance.drawn),
             Step(text=f"drawn over the window {text_of(settled(balance.drawn_in_window))}, rounded, less booked before "
                  f"{text_of(settled(balance.booked_before))}", amount=-amount),
