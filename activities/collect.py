@@ -3,6 +3,10 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,11 +25,15 @@ from activities.messages import (
     SourceState,
 )
 from activities.ports import UsageSource
-from billing import sealing, slices, terms
+from billing import sealing, terms
+from billing.rating import cuts
 from models.close import Stage, State
 from models.period import Period, month_period
 from models.refusal import Refusal
 from models.snapshot import Artifact, Snapshot
+
+ONE_PASS = Lock()
+"""One pass over a source at a time in a process: it has the whole of the memory that the setting allows."""
 
 IDENTITY_MONTHS = 3
 """How many earlier months' ids are looked up: the backdating limit (35 days) plus one period, rounded up."""
@@ -98,23 +106,38 @@ class Collect:
         watermark = source.watermark()
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
-        sealed = sealing.seal(
-            _beating(iter(source.read(window))),
-            window,
-            outside.policy.sources[task.source],
-            self._earlier(task.source, task.month),
-        )
-        snapshot = Snapshot(
-            source=task.source,
-            period=task.month,
-            window=window,
-            grain=source.grain,
-            watermark=watermark,
-            sealed_at=outside.clock.now(),
-            counts=sealed.counts,
-            rows=self._keep(task, sealed.rows, sealed.fingerprint),
-            duplicates=self._keep(task, sealed.duplicates, sealing.fingerprint_of_rows(sealed.duplicates)),
-        )
+        declared = outside.policy.sources[task.source]
+        outside.scratch.mkdir(parents=True, exist_ok=True)
+        with ONE_PASS, TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
+            sealed = sealing.seal(
+                _beating(iter(source.read(window))),
+                window,
+                declared,
+                Path(folder),
+                earlier=self._earlier(task.source, task.month),
+                cuts=self._cuts(task.month),
+                memory_mib=outside.usage_memory_mib,
+            )
+            where = f"snapshots/{task.month}@{task.revision}/{task.source}"
+            snapshot = Snapshot(
+                source=task.source,
+                period=task.month,
+                window=window,
+                grain=source.grain,
+                match=declared.match,
+                watermark=watermark,
+                sealed_at=outside.clock.now(),
+                counts=sealed.counts,
+                rows=keep_file(outside, f"{where}/rows", sealed.rows, sealed.fingerprint),
+                buckets=keep_file(outside, f"{where}/buckets", sealed.buckets, sealed.fingerprint),
+                duplicates=keep_file(
+                    outside,
+                    f"{where}/duplicates",
+                    sealed.duplicates,
+                    sealing.fingerprint_of_rows(sealed.duplicates, declared.match),
+                ),
+                customers=sealed.customers,
+            )
         return _ref(outside.evidence.keep_snapshot(snapshot, task.revision))
 
     @activity.defn(name="collect.population")
@@ -129,7 +152,7 @@ class Collect:
             for name in sorted(self.outside.sources):
                 snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
                 if snapshot is not None:
-                    unknown |= slices.customers_in(self.outside.store.path(snapshot.rows)) - known
+                    unknown |= set(snapshot.customers) - known
         everyone = sorted(known | unknown)
         size = self.outside.shard_size
         shards = tuple(tuple(everyone[start : start + size]) for start in range(0, len(everyone), size))
@@ -180,20 +203,37 @@ class Collect:
         months = [month_period(month, zone) for zone in sorted(zones | {self.outside.policy.timezone})]
         return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
-    def _earlier(self, source: str, month: str) -> Iterator[pa.Table]:
-        for snapshot in self.outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]:
-            yield pq.read_table(self.outside.store.path(snapshot.rows), columns=["id", "meter"])
+    def _earlier(self, source: str, month: str) -> list[Path]:
+        sealed = self.outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
+        return [self.outside.store.path(snapshot.rows) for snapshot in sealed]
 
-    def _keep(self, task: SealSource, rows: pa.Table, fingerprint: str) -> Artifact:
-        return keep_table(self.outside, f"snapshots/{task.month}@{task.revision}/{task.source}", rows, fingerprint)
+    def _cuts(self, month: str) -> dict[str, tuple[datetime, ...]]:
+        """Return where each customer's terms change inside the month, its own bounds among them."""
+        outside, rates = self.outside, self.outside.terms.rates()
+        found = {}
+        for customer in outside.terms.population(month):
+            contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
+            period = terms.month_of_customer(contracts, month)
+            found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
+        return found
+
+
+PARQUET = "application/vnd.apache.parquet"
+
+
+def keep_file(outside: Outside, folder: str, path: Path, fingerprint: str) -> Artifact:
+    """Keep a Parquet file and return where, with its checksum and size."""
+    uri, sha256 = outside.store.put_file(folder, path, PARQUET)
+    rows = pq.read_metadata(path).num_rows
+    return Artifact(uri=uri, content_fingerprint=fingerprint, sha256=sha256, rows=rows, bytes=path.stat().st_size)
 
 
 def keep_table(outside: Outside, folder: str, rows: pa.Table, fingerprint: str) -> Artifact:
     """Keep a table as Parquet under its fingerprint and return where, with its checksum and size."""
     sink = io.BytesIO()
-    pq.write_table(rows, sink, compression="zstd", row_group_size=65_536)
+    pq.write_table(rows, sink, compression="zstd", row_group_size=sealing.ROW_GROUP)
     body = sink.getvalue()
-    uri = outside.store.put(f"{folder}/{fingerprint}.parquet", body, "application/vnd.apache.parquet")
+    uri = outside.store.put(f"{folder}/{fingerprint}.parquet", body, PARQUET)
     return Artifact(
         uri=uri,
         content_fingerprint=fingerprint,

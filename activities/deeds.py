@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from activities.ports import (
     Clock,
@@ -36,6 +37,8 @@ class Outside:
     histories: Histories
     clock: Clock
     engine: str  # version and hash of the code that computes, kept on every result
+    scratch: Path  # where a pass over a source spills
+    usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900
     reminder_hours: int = 24

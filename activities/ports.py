@@ -47,6 +47,10 @@ class ObjectStore(Protocol):
         """Keep bytes under a key once and return their uri; a key that exists is left as it is."""
         ...
 
+    def put_file(self, folder: str, path: Path, content_type: str) -> tuple[str, str]:
+        """Keep a file in a folder under the name of its SHA-256 once; return its uri and that checksum."""
+        ...
+
     def get(self, uri: str) -> bytes:
         """Return the bytes of a uri; raises FileNotFoundError."""
         ...

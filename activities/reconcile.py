@@ -1,5 +1,8 @@
 """reconcile: compare a customer's slices, apply the authority and people's answers, keep the usage lines."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from temporalio import activity
 
 from activities.collect import keep_table
@@ -36,7 +39,6 @@ class Reconcile:
         """
         outside, close = self.outside, task.close
         compared = self._compare(task)
-        usage = usage_table.from_lines(compared.usage)
         reconciliation = Reconciliation(
             customer=close.customer,
             period=close.month,
@@ -47,8 +49,8 @@ class Reconcile:
             usage=keep_table(
                 outside,
                 f"usage/{close.month}@{close.revision}/{close.customer}",
-                usage,
-                usage_table.fingerprint_of_lines(compared.usage),
+                compared.usage,
+                usage_table.fingerprint_of_table(compared.usage),
             ),
         )
         fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now())
@@ -74,17 +76,18 @@ class Reconcile:
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
         period = terms.month_of_customer(contracts, close.month)
         policy = outside.policy.model_copy(update={"authority": outside.terms.authorities()})
+        instants = cuts.cuts_of(contracts, outside.terms.rates(), close.month)
         return reconcile(
             close.customer,
             close.month,
             period,
-            self._slices(close, task.snapshots),
+            self._slices(close, task.snapshots, (*instants, period.starts_at, period.ends_at)),
             policy,
             outside.evidence.resolutions(close.month, close.revision, close.customer),
-            cuts.cuts_of(contracts, outside.terms.rates(), close.month),
+            instants,
         )
 
-    def _slices(self, close: CustomerRef, snapshots: tuple[str, ...]) -> list[Slice]:
+    def _slices(self, close: CustomerRef, snapshots: tuple[str, ...], instants: Sequence[datetime]) -> list[Slice]:
         found: list[Snapshot] = []
         for name in sorted(self.outside.sources):
             snapshot = self.outside.evidence.snapshot(name, close.month, close.revision)
@@ -92,4 +95,4 @@ class Reconcile:
                 raise SnapshotChanged("the sealed snapshot is not the one taken", source=name, month=close.month)
             found.append(snapshot)
         known = self.outside.terms.population(close.month)
-        return slices.slices_of(close.customer, found, self.outside.policy, known, self.outside.store.path)
+        return slices.slices_of(close.customer, found, self.outside.policy, known, self.outside.store.path, instants)

@@ -2,9 +2,12 @@
 
 import base64
 import hashlib
+import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -42,6 +45,18 @@ class S3Store:
 
     def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Keep bytes under a key once, under retention where one is set, and return their uri."""
+        return self._put(key, body, hashlib.sha256(body).digest(), content_type)
+
+    def put_file(self, folder: str, path: Path, content_type: str) -> tuple[str, str]:
+        """Keep a file under the name of its SHA-256; return its uri and that checksum. It stays in the cache too."""
+        with path.open("rb") as body:
+            digest = hashlib.file_digest(body, "sha256")
+            body.seek(0)
+            uri = self._put(f"{folder}/{digest.hexdigest()}{path.suffix}", body, digest.digest(), content_type)
+        self._cached(digest.hexdigest(), lambda half: shutil.copyfile(path, half))
+        return uri, digest.hexdigest()
+
+    def _put(self, key: str, body: bytes | BinaryIO, sha256: bytes, content_type: str) -> str:
         more: dict[str, Any] = {}
         if self.retention:
             more = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + self.retention}
@@ -51,7 +66,7 @@ class S3Store:
                 Key=key,
                 Body=body,
                 ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+                ChecksumSHA256=base64.b64encode(sha256).decode(),
                 IfNoneMatch="*",
                 **more,
             )
@@ -72,14 +87,24 @@ class S3Store:
 
     def path(self, artifact: Artifact) -> Path:
         """Return a local file with the artifact's bytes, named and checked by their checksum."""
-        path = self.cache / f"{artifact.sha256}.parquet"
+        path = self._cache_path(artifact.sha256)
+        if path.is_file():
+            return path
+        body = self.get(artifact.uri)
+        if hashlib.sha256(body).hexdigest() != artifact.sha256:
+            raise EvidenceChanged("the bytes are not the sealed ones", uri=artifact.uri)
+        return self._cached(artifact.sha256, lambda half: half.write_bytes(body))
+
+    def _cache_path(self, sha256: str) -> Path:
+        return self.cache / f"{sha256}.parquet"
+
+    def _cached(self, sha256: str, write: Callable[[Path], object]) -> Path:
+        """Write a local copy beside its place and move it there whole: a reader sees all of it or none."""
+        path = self._cache_path(sha256)
         if not path.is_file():
-            body = self.get(artifact.uri)
-            if hashlib.sha256(body).hexdigest() != artifact.sha256:
-                raise EvidenceChanged("the bytes are not the sealed ones", uri=artifact.uri)
             self.cache.mkdir(parents=True, exist_ok=True)
-            half = path.with_name(f"{path.name}.{id(body)}.half")
-            half.write_bytes(body)
+            half = path.with_name(f"{path.name}.{uuid4()}.half")
+            write(half)
             half.replace(path)
         return path
 

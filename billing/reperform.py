@@ -4,6 +4,7 @@ The same rules the deeds ran, on the sealed inputs alone: no database, no source
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from billing import approval, invoicing, posting, recognition, terms, usage_table
 from billing.rating import cuts
@@ -50,6 +51,13 @@ def reperform(pack: EvidencePack, slices: Sequence[Slice], engine: str) -> tuple
     )
 
 
+def instants_of(pack: EvidencePack) -> tuple[datetime, ...]:
+    """Return where the customer's terms change inside the month, its own bounds among them."""
+    contracts = terms.in_force(pack.contracts, pack.customer, pack.month)
+    period = terms.month_of_customer(contracts, pack.month)
+    return (*cuts.cuts_of(contracts, pack.rates, pack.month), period.starts_at, period.ends_at)
+
+
 def _reconciled(pack: EvidencePack, slices: Sequence[Slice]) -> Reconciled:
     contracts = terms.in_force(pack.contracts, pack.customer, pack.month)
     policy = pack.policy.model_copy(update={"authority": pack.authorities})
@@ -72,7 +80,7 @@ def _reconciliation(pack: EvidencePack, found: Reconciled) -> tuple[Check, ...]:
         Check(
             name="usage lines",
             evidence=kept.usage.content_fingerprint,
-            recomputed=usage_table.fingerprint_of_lines(found.usage),
+            recomputed=usage_table.fingerprint_of_table(found.usage),
         ),
         Check(
             name="statement's reconciliation",

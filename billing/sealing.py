@@ -1,35 +1,41 @@
 """Sealing: what a source reported, deduplicated, named by our customers, in one order, with one fingerprint.
 
-The rules are columns in and columns out: SQL over Arrow, run by DuckDB in memory (it spills to its own
-temporary folder past `memory`), so that a month of millions of events is one pass.
+One pass in DuckDB, beside the bytes: what arrives is spooled to Parquet, ids that occur once are told from the rest by
+a hash of them, only the rest is ranked, and what is kept is written in customer order. Memory is bounded by a setting;
+past it DuckDB spills into the folder that it was given.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from models.columns import COLUMNS, QUANTITY, SEALED
-from models.period import Period
+from models.columns import BUCKETS, COLUMNS, QUANTITY, SEALED
+from models.period import Period, hour_of
 from models.refusal import Refusal
 from models.snapshot import SourceCounts
 from models.usage_policy import SourcePolicy
+from models.value import instant_text
 
-SCHEMA_LINE = "tieout/snapshot/v1 customer|id|account|meter|quantity|starts_at|ends_at|received_at|dims"
+SCHEMA_LINE = "tieout/snapshot/v2 customer|meter|dims|quantity|events|digest|digest x hour"
+THREADS = 2
+ROW_GROUP = 65_536
+BUCKET_GROUP = 16_384
+"""Rows of one group of the buckets: about what one customer's month is, so that little else is read with it."""
+
+Cuts = Mapping[str, Sequence[datetime]]
+"""By customer, the instants at which buckets are cut; those on a whole UTC hour change nothing."""
 
 
 class ConflictingEvents(Refusal):
     """One id carries different payloads and the source declares no revision."""
 
     remedy = "The first received is used and the finding stays until a person answers it."
-
-
-class NegativeMeter(Refusal):
-    """A meter's total over the period is below zero."""
-
-    remedy = "Correct the source or exclude the correction events, with a reason."
 
 
 class UnusableQuantity(Refusal):
@@ -40,11 +46,13 @@ class UnusableQuantity(Refusal):
 
 @dataclass(frozen=True)
 class Sealed:
-    """A sealed source: kept rows in order, removed duplicates, counts and the fingerprint of the content."""
+    """A sealed source as files: kept rows and their buckets in customer order, and what was removed."""
 
-    rows: pa.Table
-    duplicates: pa.Table
+    rows: Path
+    buckets: Path
+    duplicates: Path
     counts: SourceCounts
+    customers: tuple[str, ...]
     fingerprint: str
 
 
@@ -52,50 +60,115 @@ def seal(
     batches: Iterable[pa.RecordBatch],
     window: Period,
     policy: SourcePolicy,
-    earlier: Iterable[pa.Table] = (),
-    memory: str = "2GB",
+    folder: Path,
+    *,
+    earlier: Sequence[Path] = (),
+    cuts: Cuts | None = None,
+    memory_mib: int = 2048,
 ) -> Sealed:
-    """Return a source's rows sealed.
+    """Return a source's rows sealed, as files in a folder that is empty.
 
     Identity is (id, meter): one call bears several meters under one id. Equal payloads keep one; different
     payloads keep the first received (then the smallest content, so that it is never "any"). Ids found in
-    `earlier` snapshots were billed before and are left out. Rows outside the window are counted, not kept.
+    `earlier` sealed rows were billed before and are left out. Rows outside the window are counted, not kept.
 
     Raises:
         UnusableQuantity: a quantity, id, account or instant is missing.
     """
-    with duckdb.connect(config={"memory_limit": memory, "threads": 2}) as db:
-        db.execute("SET TimeZone = 'UTC'")
-        db.execute("SET preserve_insertion_order = false")
-        db.register("no_rows", COLUMNS.empty_table())
-        db.execute("CREATE TABLE raw AS SELECT * FROM no_rows")
-        for batch in batches:  # pulled by the caller's own thread: who reads a source may tell that it is alive
-            db.register("batch_in", pa.Table.from_batches([batch], schema=COLUMNS))
-            db.execute("INSERT INTO raw SELECT * FROM batch_in")
+    spool = folder / "spool.parquet"
+    _spool(batches, spool)  # pulled by the caller's own thread: who reads a source may tell that it is alive
+    with _database(folder, memory_mib) as db:
+        db.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({_quoted(spool)})")
         _refuse_unusable(db)
         _name_customers(db, policy)
-        db.execute("CREATE TABLE seen(id VARCHAR, meter VARCHAR)")
-        for table in earlier:
-            db.register("one_earlier", table.select(["id", "meter"]))
-            db.execute("INSERT INTO seen SELECT id, meter FROM one_earlier")
-        db.execute(_RANKED, [window.starts_at, window.ends_at])
-        counts = _counts(db)
-        rows = _rows(db, "rank = 1 AND inside AND NOT before")
-        duplicates = _rows(db, "rank > 1 AND inside AND NOT before")
-        return Sealed(rows=rows, duplicates=duplicates, counts=counts, fingerprint=fingerprint_of_rows(rows))
+        _find_repeated(db, earlier)
+        db.execute(_SUSPECTS.format(inside=_inside(window)))
+        counts = _counts(db, window)
+        rows, duplicates = folder / "rows.parquet", folder / "duplicates.parquet"
+        _write(db, f"{_KEPT.format(inside=_inside(window))} ORDER BY customer", rows)
+        _write(
+            db, f"SELECT {_SEALED} FROM suspects WHERE rank > 1 AND inside AND NOT before ORDER BY customer", duplicates
+        )
+        spool.unlink()
+        buckets = folder / "buckets.parquet"
+        _write_buckets(db, rows, buckets, policy.match, cuts or {})
+        return Sealed(
+            rows=rows,
+            buckets=buckets,
+            duplicates=duplicates,
+            counts=counts,
+            customers=_customers(db, buckets),
+            fingerprint=_fingerprint(db, f"read_parquet({_quoted(buckets)})"),
+        )
 
 
-_ORDER = "customer, meter, dims, starts_at, id"
+def buckets_of(rows: pa.Table, match: str, cuts: Cuts) -> pa.Table:
+    """Return sealed rows summed to buckets that are cut at these instants, in bucket order."""
+    with duckdb.connect(config={"threads": 1}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.register("rows_", rows)
+        return _bucketed(db, "rows_", match, cuts)
 
-_RANKED = """
-CREATE TABLE ranked AS
+
+def fingerprint_of_rows(rows: Path, match: str) -> str:
+    """Return the fingerprint of sealed rows: over their schema and content, never over order or file bytes.
+
+    Every customer's, meter's and dimensions' quantity, number and digest of events (their ids and quantities), and
+    the digest weighted by the hour, so that an event moved to another hour changes it too.
+    """
+    with duckdb.connect(config={"threads": THREADS}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        db.execute(f"CREATE TABLE buckets AS {_buckets_sql(db, f'read_parquet({_quoted(rows)})', match, {})}")
+        return _fingerprint(db, "buckets")
+
+
+def fingerprint_of_buckets(buckets: Path) -> str:
+    """Return the fingerprint of sealed rows from their buckets; however they are cut, it is that of the rows."""
+    with duckdb.connect(config={"threads": THREADS}) as db:
+        db.execute("SET TimeZone = 'UTC'")
+        return _fingerprint(db, f"read_parquet({_quoted(buckets)})")
+
+
+OF_THE_MEMORY = 7, 10
+"""DuckDB's share of a pass's memory; the rest is the interpreter's, Arrow's batches and DuckDB's own overshoot."""
+
+
+def _database(folder: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
+    db = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{memory_mib * OF_THE_MEMORY[0] // OF_THE_MEMORY[1]}MiB",
+            "threads": THREADS,
+            "temp_directory": str(folder / "spill"),
+        },
+    )
+    db.execute("SET TimeZone = 'UTC'")
+    db.execute("SET preserve_insertion_order = false")
+    return db
+
+
+def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> None:
+    with pq.ParquetWriter(path, COLUMNS, compression="lz4") as writer:
+        for batch in batches:
+            writer.write_batch(batch.select(COLUMNS.names).cast(COLUMNS))
+
+
+_SEALED = ", ".join(SEALED.names)
+
+_SUSPECTS = """
+CREATE TABLE suspects AS
 SELECT named.*,
        row_number() OVER same AS rank,
        dense_rank() OVER (PARTITION BY id, meter ORDER BY account, quantity, starts_at, dims) AS variant,
-       starts_at >= $1 AND starts_at < $2 AS inside,
+       {inside} AS inside,
        EXISTS (SELECT 1 FROM seen WHERE seen.id = named.id AND seen.meter = named.meter) AS before
-FROM named
+FROM named WHERE mark IN (SELECT mark FROM repeated)
 WINDOW same AS (PARTITION BY id, meter ORDER BY received_at NULLS LAST, account, quantity, starts_at, dims, place)
+"""
+
+_KEPT = f"""
+SELECT {_SEALED} FROM named WHERE {{inside}} AND mark NOT IN (SELECT mark FROM repeated)
+UNION ALL SELECT {_SEALED} FROM suspects WHERE rank = 1 AND inside AND NOT before
 """
 
 
@@ -113,73 +186,125 @@ def _refuse_unusable(db: duckdb.DuckDBPyConnection) -> None:
 
 
 def _name_customers(db: duckdb.DuckDBPyConnection, policy: SourcePolicy) -> None:
-    aliases = pa.table(
-        {
-            "alias": pa.array(list(policy.aliases), pa.string()),
-            "name": pa.array([*policy.aliases.values()], pa.string()),
-        }
-    )
-    units = pa.table(
-        {
-            "metered": pa.array(list(policy.units), pa.string()),
-            "divide": pa.array([unit.divide for unit in policy.units.values()], QUANTITY),
-        }
-    )
-    db.register("aliases", aliases)
-    db.register("units", units)
+    """Make the view `named`: our customer for the account, the meter's unit, and a mark of the identity."""
+    customer, quantity, joins = "raw.account", "raw.quantity", ""
+    if policy.aliases:
+        db.register("aliases", pa.table({"alias": list(policy.aliases), "name": list(policy.aliases.values())}))
+        customer, joins = "coalesce(aliases.name, raw.account)", " LEFT JOIN aliases ON aliases.alias = raw.account"
+    if policy.units:
+        divide = pa.array([unit.divide for unit in policy.units.values()], QUANTITY)
+        db.register("units", pa.table({"metered": list(policy.units), "divide": divide}))
+        quantity = (
+            "CASE WHEN units.divide IS NULL THEN raw.quantity"
+            " ELSE CAST(round(raw.quantity / units.divide, 12) AS DECIMAL(38,12)) END"
+        )
+        joins += " LEFT JOIN units ON units.metered = raw.meter"
     db.execute(
-        "CREATE TABLE named AS SELECT coalesce(aliases.name, raw.account) AS customer, raw.* REPLACE ("
-        " CASE WHEN units.divide IS NULL THEN raw.quantity"
-        " ELSE CAST(round(CAST(raw.quantity AS DECIMAL(38,12)) / units.divide, 12) AS DECIMAL(38,12)) END AS quantity)"
-        " FROM raw LEFT JOIN aliases ON aliases.alias = raw.account LEFT JOIN units ON units.metered = raw.meter"
+        f"CREATE TEMP VIEW named AS SELECT {customer} AS customer, raw.* REPLACE ({quantity} AS quantity),"
+        f" hash(raw.id, raw.meter) AS mark FROM raw{joins}"
     )
 
 
-def _counts(db: duckdb.DuckDBPyConnection) -> SourceCounts:
-    row = db.execute(
+def _find_repeated(db: duckdb.DuckDBPyConnection, earlier: Sequence[Path]) -> None:
+    """Make the tables `repeated` (marks of ids that occur again, here or in earlier rows) and `seen` (those ids)."""
+    db.execute("CREATE TABLE repeated AS SELECT mark FROM named GROUP BY mark HAVING count(*) > 1")
+    if not earlier:
+        db.execute("CREATE TABLE seen (id VARCHAR, meter VARCHAR)")
+        return
+    files = ", ".join(_quoted(path) for path in earlier)
+    db.execute(
+        f"CREATE TABLE seen AS SELECT DISTINCT id, meter FROM read_parquet([{files}])"
+        " WHERE hash(id, meter) IN (SELECT mark FROM named)"
+    )
+    db.execute("INSERT INTO repeated SELECT hash(id, meter) FROM seen")
+
+
+def _counts(db: duckdb.DuckDBPyConnection, window: Period) -> SourceCounts:
+    read, outside = db.execute(f"SELECT count(*), count(*) FILTER (NOT {_inside(window)}) FROM raw").fetchall()[0]
+    suspects, first, again, conflicting, outside_again, before = db.execute(
         "SELECT count(*), count(*) FILTER (rank = 1 AND inside AND NOT before),"
         " count(*) FILTER (rank > 1 AND inside AND NOT before), count(*) FILTER (variant > 1 AND rank > 1 AND inside),"
-        " count(*) FILTER (NOT inside), count(*) FILTER (inside AND before) FROM ranked"
+        " count(*) FILTER (NOT inside), count(*) FILTER (inside AND before) FROM suspects"
     ).fetchall()[0]
-    read, kept, duplicates, conflicting, outside, before = row
     return SourceCounts(
         read=read,
-        kept=kept,
-        duplicates=duplicates,
+        kept=(read - suspects) - (outside - outside_again) + first,
+        duplicates=again,
         conflicting=conflicting,
         outside_period=outside,
         seen_before=before,
     )
 
 
-def _rows(db: duckdb.DuckDBPyConnection, which: str) -> pa.Table:
-    names = ", ".join(SEALED.names)
-    table = db.sql(f"SELECT {names} FROM ranked WHERE {which} ORDER BY {_ORDER}").to_arrow_table()
-    return table.cast(SEALED)
+def _inside(window: Period) -> str:
+    low, high = (f"TIMESTAMPTZ '{instant_text(at)}'" for at in (window.starts_at, window.ends_at))
+    return f"(starts_at >= {low} AND starts_at < {high})"
 
 
-def fingerprint_of_rows(rows: pa.Table) -> str:
-    """Return the fingerprint of sealed rows: over their schema and sorted content, never over file bytes.
+def _write(db: duckdb.DuckDBPyConnection, select: str, path: Path, group: int = ROW_GROUP) -> None:
+    db.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group})")
 
-    Each customer's sorted rows are hashed on their own and the hashes hashed together, so the memory needed
-    is one customer's text, and a changed customer can be named.
-    """
+
+def _write_buckets(db: duckdb.DuckDBPyConnection, rows: Path, path: Path, match: str, cuts: Cuts) -> None:
+    select = _buckets_sql(db, f"read_parquet({_quoted(rows)})", match, cuts)
+    _write(db, f"{select} ORDER BY customer, meter, dims, starts_at", path, BUCKET_GROUP)
+
+
+def _bucketed(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> pa.Table:
+    select = _buckets_sql(db, rows, match, cuts)
+    return db.sql(f"{select} ORDER BY customer, meter, dims, starts_at").to_arrow_table().cast(BUCKETS)
+
+
+def _buckets_sql(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> str:
+    """Return the statement that sums rows to buckets, and make the table of hours that are cut off the hour."""
+    key = "r.id" if match == "id" else f"coalesce(json_extract_string(r.dims, '$.\"{match}\"'), r.id)"
+    start, end, join = "date_trunc('hour', r.starts_at)", "date_trunc('hour', r.starts_at) + INTERVAL 1 HOUR", ""
+    inside: dict[tuple[str, datetime], list[datetime]] = {}
+    for customer, instants in cuts.items():
+        for at in sorted(set(instants)):
+            if at != hour_of(at):
+                inside.setdefault((customer, hour_of(at)), []).append(at)
+    if inside:
+        moment = pa.timestamp("us", tz="UTC")
+        table = pa.table(
+            {
+                "customer": pa.array([customer for customer, _ in inside], pa.string()),
+                "hour": pa.array([hour for _, hour in inside], moment),
+                "cuts": pa.array(list(inside.values()), pa.list_(moment)),
+            }
+        )
+        db.register("cut_hours_in", table)
+        db.execute("CREATE OR REPLACE TEMP TABLE cut_hours AS SELECT * FROM cut_hours_in")
+        join = f" LEFT JOIN cut_hours c ON c.customer = r.customer AND c.hour = {start}"
+        start = f"coalesce(list_max(list_filter(c.cuts, lambda x: x <= r.starts_at)), {start})"
+        end = f"coalesce(list_min(list_filter(c.cuts, lambda x: x > r.starts_at)), {end})"
+    return (
+        "SELECT r.customer, r.meter, r.dims,"
+        f" CASE WHEN r.ends_at IS NULL THEN {start} ELSE r.starts_at END AS starts_at,"
+        f" CASE WHEN r.ends_at IS NULL THEN {end} ELSE r.ends_at END AS ends_at,"
+        " sum(r.quantity)::DECIMAL(38,12) AS quantity, count(*)::BIGINT AS events,"
+        f" sum(md5_number_lower({key} || '|' || r.quantity::VARCHAR))::DECIMAL(38,0) AS digest"
+        f" FROM {rows} r{join} GROUP BY 1, 2, 3, 4, 5"
+    )
+
+
+def _customers(db: duckdb.DuckDBPyConnection, buckets: Path) -> tuple[str, ...]:
+    found = db.execute(f"SELECT DISTINCT customer FROM read_parquet({_quoted(buckets)}) ORDER BY 1").fetchall()
+    return tuple(customer for (customer,) in found)
+
+
+def _fingerprint(db: duckdb.DuckDBPyConnection, buckets: str) -> str:
+    cursor = db.execute(
+        "SELECT concat_ws('|', customer, meter, dims, sum(quantity), sum(events), sum(digest),"
+        " sum(digest::HUGEINT * (epoch_us(starts_at) // 3600000000))) FROM "
+        f"{buckets} GROUP BY customer, meter, dims ORDER BY customer, meter, dims"
+    )
     whole = hashlib.sha256(SCHEMA_LINE.encode())
-    for customer, content in customer_fingerprints(rows).items():
-        whole.update(f"\n{customer} {content}".encode())
+    while lines := cursor.fetchmany(10_000):
+        for (line,) in lines:
+            whole.update(f"\n{line}".encode())
     return whole.hexdigest()
 
 
-def customer_fingerprints(rows: pa.Table) -> Mapping[str, str]:
-    """Return each customer's own fingerprint in a sealed table, by customer in order."""
-    with duckdb.connect() as db:
-        db.execute("SET TimeZone = 'UTC'")
-        db.register("rows_", rows)
-        found = db.execute(
-            "WITH texts AS (SELECT customer, concat_ws('|', customer, id, account, meter, quantity::VARCHAR,"
-            " epoch_us(starts_at)::VARCHAR, coalesce(epoch_us(ends_at)::VARCHAR, ''),"
-            " coalesce(epoch_us(received_at)::VARCHAR, ''), dims) AS text FROM rows_)"
-            " SELECT customer, sha256(string_agg(text, chr(10) ORDER BY text)) FROM texts GROUP BY customer"
-            " ORDER BY customer"
-        ).fetchall()
-    return dict(found)
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

@@ -1,18 +1,20 @@
 """Slices: a customer's part of sealed snapshots, read the same way by the close and by who re-performs it."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from billing import sealing
 from billing.reconciliation.cells import Slice
-from models.columns import SEALED
+from models.columns import BUCKETS, SEALED
+from models.period import hour_of
 from models.snapshot import Artifact, Snapshot
 from models.usage_policy import UsagePolicy
-
-NOBODY = "\0"
 
 
 def slices_of(
@@ -21,27 +23,79 @@ def slices_of(
     policy: UsagePolicy,
     known: Collection[str],
     path: Callable[[Artifact], Path],
+    cuts: Sequence[datetime] = (),
 ) -> list[Slice]:
-    """Return the customer's rows, its removed duplicates, and what stands under accounts that nobody knows.
+    """Return the customer's buckets of each source and its removed duplicates; its events are read when asked for.
 
-    `path` gives a local file with an artifact's bytes, checked against its checksum.
+    `path` gives a local file with an artifact's bytes, checked against its checksum. `cuts` are the instants at which
+    the customer's terms change: where the seal did not know one, the buckets are summed again from the events.
     """
-    return [
-        Slice(
-            source=snapshot.source,
-            policy=policy.sources[snapshot.source],
-            rows=_rows(path(snapshot.rows), [customer]),
-            duplicates=_rows(path(snapshot.duplicates), [customer]) if snapshot.duplicates else SEALED.empty_table(),
-            strangers=_rows(path(snapshot.rows), sorted(customers_in(path(snapshot.rows)) - set(known))),
-        )
-        for snapshot in snapshots
+    return [_slice(customer, snapshot, policy, known, path, cuts) for snapshot in snapshots]
+
+
+def _slice(
+    customer: str,
+    snapshot: Snapshot,
+    policy: UsagePolicy,
+    known: Collection[str],
+    path: Callable[[Artifact], Path],
+    cuts: Sequence[datetime],
+) -> Slice:
+    declared = policy.sources[snapshot.source]
+    strangers = sorted(set(snapshot.customers) - set(known))
+
+    def rows() -> pa.Table:
+        return part_of(path(snapshot.rows), [customer], SEALED)
+
+    buckets = part_of(path(snapshot.buckets), [customer], BUCKETS)
+    if straddled(buckets, cuts):
+        buckets = sealing.buckets_of(rows(), declared.match, {customer: cuts})
+    return Slice(
+        source=snapshot.source,
+        policy=declared,
+        buckets=buckets,
+        duplicates=part_of(path(snapshot.duplicates), [customer], SEALED),
+        rows=rows,
+        strangers=lambda: part_of(path(snapshot.rows), strangers, SEALED),
+    )
+
+
+def straddled(buckets: pa.Table, cuts: Iterable[datetime]) -> bool:
+    """Return whether a bucket of events lies on both sides of a cut (cells of a day are as they are)."""
+    for at in cuts:
+        if at != hour_of(at):
+            moment = pa.scalar(at, buckets.schema.field("starts_at").type)
+            around = pc.and_(pc.less(buckets["starts_at"], moment), pc.greater(buckets["ends_at"], moment))
+            if pc.any(around).as_py():
+                return True
+    return False
+
+
+def part_of(path: Path, customers: Sequence[str], schema: pa.Schema) -> pa.Table:
+    """Return some customers' rows of a file in customer order: of its groups only those that hold them are read."""
+    groups = [
+        number
+        for number, (first, last) in enumerate(_groups(path))
+        if any(first <= customer <= last for customer in customers)
     ]
+    if not groups:
+        return schema.empty_table()
+    with pq.ParquetFile(path, metadata=_metadata(path)) as file:
+        table = file.read_row_groups(groups, use_threads=False)
+    return table.filter(pc.is_in(table["customer"], pa.array(customers, pa.string()))).cast(schema)
 
 
-def customers_in(path: Path) -> set[str]:
-    """Return the customers a sealed snapshot has rows of."""
-    return set(pc.unique(pq.read_table(path, columns=["customer"])["customer"]).to_pylist())
+@lru_cache(maxsize=64)
+def _metadata(path: Path) -> pq.FileMetaData:
+    return pq.read_metadata(path)
 
 
-def _rows(path: Path, customers: Sequence[str]) -> pa.Table:
-    return pq.read_table(path, filters=[("customer", "in", list(customers) or [NOBODY])])
+@lru_cache(maxsize=64)
+def _groups(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return the first and last customer of each row group; files are named by their checksum and never change."""
+    metadata = _metadata(path)
+    if metadata.num_rows == 0:
+        return ()
+    column = metadata.schema.to_arrow_schema().get_field_index("customer")
+    statistics = [metadata.row_group(group).column(column).statistics for group in range(metadata.num_row_groups)]
+    return tuple((one.min, one.max) for one in statistics)

@@ -1,14 +1,15 @@
 """Usage lines as columns: how a reconciled month is kept and read again."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from models.columns import QUANTITY
 from models.usage import UsageLine
-from models.value import decimal_text, fingerprint_of, instant_text
+from models.value import decimal_text, fingerprint_of
 
 LINES = pa.schema(
     [
@@ -68,20 +69,16 @@ def to_lines(table: pa.Table) -> tuple[UsageLine, ...]:
     return tuple(lines)
 
 
-def fingerprint_of_lines(lines: Iterable[UsageLine]) -> str:
-    """Return the fingerprint of usage lines: over their sorted canonical text."""
-    texts = sorted(
-        "|".join(
-            (
-                line.meter,
-                _dims(line),
-                instant_text(line.starts_at),
-                instant_text(line.ends_at),
-                decimal_text(line.quantity),
-                str(line.events),
-                line.source,
-            )
-        )
-        for line in lines
+def fingerprint_of_table(table: pa.Table) -> str:
+    """Return the fingerprint of usage lines: over their canonical text, sorted; instants are UTC microseconds."""
+    moments = [pc.cast(pc.cast(table[name], pa.int64()), pa.string()) for name in ("starts_at", "ends_at")]
+    texts = pc.binary_join_element_wise(
+        table["meter"],
+        table["dims"],
+        *moments,
+        pa.array([decimal_text(quantity) for quantity in table["quantity"].to_pylist()], pa.string()),
+        pc.cast(table["events"], pa.string()),
+        table["source"],
+        "|",
     )
-    return fingerprint_of("\n".join(["tieout/usage/v1", *texts]))
+    return fingerprint_of("\n".join(["tieout/usage/v2", *sorted(texts.to_pylist())]))

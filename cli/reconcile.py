@@ -4,21 +4,24 @@ import json
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import typer
 
 from adapters.files import read_policy, read_usage
-from billing import sealing
+from billing import sealing, slices
 from billing.reconciliation.cells import Slice
+from billing.reconciliation.reconcile import Reconciled
 from billing.reconciliation.reconcile import reconcile as reconcile_sources
 from cli.output import AsJson, Exit, leave, print_json, print_table
-from models.columns import COLUMNS
-from models.period import days_period, local_day, month_period
+from models.columns import BUCKETS, COLUMNS, SEALED
+from models.period import Period, days_period, local_day, month_period
 from models.refusal import Refusal
 from models.usage import UsageEvent
-from models.usage_policy import SourcePolicy
+from models.usage_policy import SourcePolicy, UsagePolicy
 
 
 class SourceUnknown(Refusal):
@@ -36,24 +39,10 @@ def reconcile(
 ) -> None:
     """Print findings and authoritative quantities of sources given as files. Exit code 3 while a finding holds."""
     declared = read_policy(policy)
-    month = month_period(period, declared.timezone)
-    earlier = [_identities(read_usage(seen))] if seen else []
-    sealed: dict[str, sealing.Sealed] = {}
-    for given in source:
-        name, _, path = given.partition("=")
-        if name not in declared.sources:
-            raise SourceUnknown("the policy declares no such source", source=name)
-        rows = _columns(read_usage(Path(path)), declared.sources[name], name)
-        sealed[name] = sealing.seal([rows], month, declared.sources[name], earlier)
-    answers = {}
-    for customer in sorted({one for each in sealed.values() for one in each.rows["customer"].to_pylist()}):
-        slices = [
-            Slice(name, declared.sources[name], _of(each.rows, customer), _of(each.duplicates, customer))
-            for name, each in sealed.items()
-        ]
-        answers[customer] = reconcile_sources(customer, period, month, slices, declared)
+    with TemporaryDirectory(prefix="tieout-") as scratch:
+        answers = _answers(period, declared, source, seen, Path(scratch))
     if as_json:
-        print_json({customer: vars(found) for customer, found in answers.items()})
+        print_json({customer: _shown(found) for customer, found in answers.items()})
     else:
         print_table(
             f"Findings of {period}",
@@ -66,6 +55,51 @@ def reconcile(
         )
     if any(found.holding for found in answers.values()):
         leave(Exit.WAITING)
+
+
+def _shown(found: Reconciled) -> dict[str, Any]:
+    return vars(found) | {"usage": found.lines}
+
+
+def _answers(
+    period: str, declared: UsagePolicy, given: Sequence[str], seen: Path | None, scratch: Path
+) -> dict[str, Reconciled]:
+    """Return each customer's month reconciled, from files NAME=FILE."""
+    month = month_period(period, declared.timezone)
+    earlier = [_identities(read_usage(seen), scratch)] if seen else []
+    sealed: dict[str, sealing.Sealed] = {}
+    for one in given:
+        name, _, path = one.partition("=")
+        if name not in declared.sources:
+            raise SourceUnknown("the policy declares no such source", source=name)
+        rows = _columns(read_usage(Path(path)), declared.sources[name], name)
+        folder = scratch / name
+        folder.mkdir()
+        sealed[name] = sealing.seal([rows], month, declared.sources[name], folder, earlier=earlier)
+    customers = sorted({customer for each in sealed.values() for customer in each.customers})
+    return {
+        customer: reconcile_sources(
+            customer,
+            period,
+            month,
+            [_slice(name, declared.sources[name], each, customer, month) for name, each in sealed.items()],
+            declared,
+        )
+        for customer in customers
+    }
+
+
+def _slice(name: str, declared: SourcePolicy, sealed: sealing.Sealed, customer: str, month: Period) -> Slice:
+    """Return a customer's part. Which accounts are customers nobody has said, so none is a stranger."""
+
+    def rows() -> pa.Table:
+        return slices.part_of(sealed.rows, [customer], SEALED)
+
+    buckets = slices.part_of(sealed.buckets, [customer], BUCKETS)
+    bounds = (month.starts_at, month.ends_at)
+    if slices.straddled(buckets, bounds):
+        buckets = sealing.buckets_of(rows(), declared.match, {customer: bounds})
+    return Slice(name, declared, buckets, slices.part_of(sealed.duplicates, [customer], SEALED), rows)
 
 
 def _columns(events: Sequence[UsageEvent], declared: SourcePolicy, source: str) -> pa.RecordBatch:
@@ -92,9 +126,7 @@ def _columns(events: Sequence[UsageEvent], declared: SourcePolicy, source: str) 
     return pa.RecordBatch.from_pylist(rows, schema=COLUMNS)
 
 
-def _identities(events: Sequence[UsageEvent]) -> pa.Table:
-    return pa.table({"id": [one.id for one in events], "meter": [one.meter for one in events]})
-
-
-def _of(rows: pa.Table, customer: str) -> pa.Table:
-    return rows.filter(pa.array([name == customer for name in rows["customer"].to_pylist()], pa.bool_()))
+def _identities(events: Sequence[UsageEvent], scratch: Path) -> Path:
+    path = scratch / "seen.parquet"
+    pq.write_table(pa.table({"id": [one.id for one in events], "meter": [one.meter for one in events]}), path)
+    return path

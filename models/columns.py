@@ -21,3 +21,19 @@ COLUMNS = pa.schema(
 
 SEALED = pa.schema([pa.field("customer", pa.string()), *COLUMNS])
 """What is kept: the same, with our customer id."""
+
+DIGEST = pa.decimal128(38, 0)
+
+BUCKETS = pa.schema(
+    [
+        pa.field("customer", pa.string()),
+        pa.field("meter", pa.string()),
+        pa.field("dims", pa.string()),
+        pa.field("starts_at", pa.timestamp("us", tz="UTC")),
+        pa.field("ends_at", pa.timestamp("us", tz="UTC")),
+        pa.field("quantity", QUANTITY),
+        pa.field("events", pa.int64()),
+        pa.field("digest", DIGEST),  # sum over the events of a hash of (match key, quantity): order changes nothing
+    ]
+)
+"""Sealed rows summed by what a bucket is: a UTC hour, cut where the customer's terms change; a cell as it came."""

@@ -35,8 +35,11 @@ class Snapshot(Value):
     period: Month
     window: Period
     grain: str
+    match: str = "id"  # what names an event: its id, or the dimension that other sources share
     watermark: Instant
     sealed_at: Instant
     counts: SourceCounts
-    rows: Artifact
-    duplicates: Artifact | None = None
+    rows: Artifact  # events (or cells), in customer order
+    buckets: Artifact  # the rows summed by bucket, in customer order, each with a digest of its events
+    duplicates: Artifact  # rows that were removed because their id was there already
+    customers: tuple[str, ...]  # whom there are rows of, accounts that nobody knows among them

@@ -35,7 +35,7 @@ class SourcePolicy(Value):
     watermark: Instant | None = None
     aliases: dict[str, Identifier] = {}
     units: dict[str, UnitConversion] = {}
-    match: str = "id"
+    match: str = Field(default="id", pattern=r"^[A-Za-z_$][A-Za-z0-9_$.]*$")  # id, or the dimension that names an event
     carries: tuple[str, ...] = ("*",)
 
     def carries_meter(self, meter: str) -> bool:

@@ -3,13 +3,11 @@
 import hashlib
 from collections.abc import Callable, Iterator
 
-import pyarrow.parquet as pq
-
 from activities.ports import ObjectStore
 from activities.publish import folder
 from billing import slices
-from billing.reperform import ENGINE, Check, reperform
-from billing.sealing import fingerprint_of_rows
+from billing.reperform import ENGINE, Check, instants_of, reperform
+from billing.sealing import fingerprint_of_buckets, fingerprint_of_rows
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.refusal import Refusal
 from models.value import Value
@@ -76,7 +74,12 @@ class Audit:
             yield Check(
                 name=f"snapshot {snapshot.source}",
                 evidence=snapshot.rows.content_fingerprint,
-                recomputed=fingerprint_of_rows(pq.read_table(self._store.path(snapshot.rows))),
+                recomputed=fingerprint_of_rows(self._store.path(snapshot.rows), snapshot.match),
+            )
+            yield Check(
+                name=f"buckets of {snapshot.source}",
+                evidence=snapshot.buckets.content_fingerprint,
+                recomputed=fingerprint_of_buckets(self._store.path(snapshot.buckets)),
             )
 
     def _customer(self, manifest: Manifest, sealed: SealedPack) -> Iterator[Check]:
@@ -88,6 +91,13 @@ class Audit:
         yield Check(name="pack", evidence=sealed.pack_fingerprint, recomputed=pack.fingerprint())
         yield from reperform(
             pack,
-            slices.slices_of(pack.customer, pack.snapshots, pack.policy, manifest.known_customers, self._store.path),
+            slices.slices_of(
+                pack.customer,
+                pack.snapshots,
+                pack.policy,
+                manifest.known_customers,
+                self._store.path,
+                instants_of(pack),
+            ),
             self._engine,
         )

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     shard_size: int = Field(default=500, ge=1, le=1500)  # customers a shard; the server refuses 2,000 children
     poll_seconds: int = Field(default=900, ge=1)  # how often a source that is behind is asked again
     reminder_hours: int = Field(default=24, ge=1)  # how often an approver is reminded
+    usage_memory_mib: int = Field(default=2048, ge=256)  # of one pass over a source; past it, it spills to disk
     usage_slots: int = Field(default=4, ge=1)  # concurrent passes over sources
     stripe_per_second: float = Field(default=60.0, gt=0)  # calls a second over all workers of the queue
     graceful_seconds: int = Field(default=30, ge=0)

@@ -111,6 +111,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         histories=histories,
         clock=SystemClock(),
         engine=engine_id(),
+        scratch=Path(config.cache_folder),
+        usage_memory_mib=config.usage_memory_mib,
         shard_size=config.shard_size,
         poll_seconds=config.poll_seconds,
         reminder_hours=config.reminder_hours,

@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from billing import sealing
 from billing.reconciliation.cells import Slice
-from billing.sealing import Sealed, seal
 from models.authority import Authority, Tolerance
-from models.columns import COLUMNS
+from models.columns import BUCKETS, COLUMNS, SEALED
 from models.period import Period, month_period
+from models.snapshot import SourceCounts
 from models.usage_policy import SourcePolicy, UsagePolicy
 
 OCTOBER = month_period("2026-10", "UTC")
@@ -55,20 +60,66 @@ def days(quantities: Sequence[str], meter: str = "call.minutes", shift_hours: in
     return rows
 
 
-def sealed(rows: Iterable[dict[str, Any]], policy: SourcePolicy | None = None, window: Period = OCTOBER) -> Sealed:
+@dataclass(frozen=True)
+class SealedTables:
+    """A sealed source, read back."""
+
+    rows: pa.Table
+    buckets: pa.Table
+    duplicates: pa.Table
+    counts: SourceCounts
+    fingerprint: str
+    fingerprint_of_rows: str
+
+
+def sealed(
+    rows: Iterable[dict[str, Any]],
+    policy: SourcePolicy | None = None,
+    window: Period = OCTOBER,
+    earlier: pa.Table | None = None,
+    cuts: sealing.Cuts | None = None,
+) -> SealedTables:
     """Return rows sealed as a source's snapshot."""
+    declared = policy or SourcePolicy(grain="event")
     batch = pa.RecordBatch.from_pylist(list(rows), schema=COLUMNS)
-    return seal([batch], window, policy or SourcePolicy(grain="event"))
+    with TemporaryDirectory() as scratch:
+        folder, before = Path(scratch) / "seal", Path(scratch) / "earlier.parquet"
+        folder.mkdir()
+        if earlier is not None:
+            pq.write_table(earlier, before)
+        found = sealing.seal(
+            [batch], window, declared, folder, earlier=[before] if earlier is not None else [], cuts=cuts
+        )
+        return SealedTables(
+            rows=pq.read_table(found.rows).sort_by([("starts_at", "ascending"), ("id", "ascending")]).cast(SEALED),
+            buckets=pq.read_table(found.buckets).cast(BUCKETS),
+            duplicates=pq.read_table(found.duplicates).cast(SEALED),
+            counts=found.counts,
+            fingerprint=found.fingerprint,
+            fingerprint_of_rows=sealing.fingerprint_of_rows(found.rows, declared.match),
+        )
 
 
 def a_slice(source: str, rows: Iterable[dict[str, Any]], customer: str = "acme", **policy: Any) -> Slice:
     """Return one source's slice of one customer, from all rows of the source."""
+    cuts = policy.pop("cuts", ())
+    window = policy.pop("window", OCTOBER)
     declared = SourcePolicy(**{"grain": "event", **policy})
-    whole = sealed(rows, declared)
-    names = whole.rows["customer"].to_pylist()
-    mine = whole.rows.filter(pa.array([name == customer for name in names], pa.bool_()))
-    strangers = whole.rows.filter(pa.array([name != customer for name in names], pa.bool_()))
-    return Slice(source=source, policy=declared, rows=mine, duplicates=whole.duplicates, strangers=strangers)
+    whole = sealed(rows, declared, window, cuts={customer: cuts})
+
+    def of(table: pa.Table, mine: bool) -> pa.Table:
+        return table.filter(
+            pa.array([(name == customer) is mine for name in table["customer"].to_pylist()], pa.bool_())
+        )
+
+    return Slice(
+        source=source,
+        policy=declared,
+        buckets=of(whole.buckets, True),
+        duplicates=whole.duplicates,
+        rows=lambda: of(whole.rows, True),
+        strangers=lambda: of(whole.rows, False),
+    )
 
 
 def a_policy(slices: Sequence[Slice], order: Sequence[str] = (), ratio: str = "0.001") -> UsagePolicy:

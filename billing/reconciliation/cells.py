@@ -1,39 +1,54 @@
 """Cells: a customer's usage by meter, dimensions and bucket, for each source, held as columns."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from types import TracebackType
-from typing import Self
+from functools import cached_property
 
-import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from billing.usage_table import LINES
 from models.columns import SEALED
 from models.period import Period, bucket_starts, days_period, local_day
 from models.usage_policy import SourcePolicy
 
 ZERO = Decimal(0)
+Numbers = npt.NDArray[np.int64]
+MOMENT = pa.timestamp("us", tz="UTC")
+
 Series = dict[datetime, Decimal]
 """Bucket start -> quantity, one meter."""
+
+Spans = Sequence[tuple[datetime, datetime]]
+
+HOURS = "hours"
+"""The name of the finest buckets: hours, cut where the customer's terms change."""
+
+
+def _nothing() -> pa.Table:
+    return SEALED.empty_table()
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One source's sealed rows of one customer, what was removed as duplicate, and rows of unknown accounts."""
+    """One source's buckets of one customer; what was removed as duplicate; its events, read when they are asked for."""
 
     source: str
     policy: SourcePolicy
-    rows: pa.Table
-    duplicates: pa.Table = field(default_factory=lambda: SEALED.empty_table())
-    strangers: pa.Table = field(default_factory=lambda: SEALED.empty_table())
+    buckets: pa.Table
+    duplicates: pa.Table = field(default_factory=_nothing)
+    rows: Callable[[], pa.Table] = _nothing
+    strangers: Callable[[], pa.Table] = _nothing  # rows of accounts that nobody knows
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell in which two sources differ."""
+    """A cell in which two sources differ: in quantity, or only in which events make it up."""
 
     meter: str
     dims: str
@@ -43,179 +58,319 @@ class Cell:
     theirs: Decimal
 
 
+@dataclass(frozen=True)
+class Event:
+    """An event in which two event-level sources differ: missing, extra or altered at the second."""
+
+    id: str
+    what: str
+    at: datetime
+    ours: Decimal
+    theirs: Decimal
+
+
+class _Columns:
+    """One source's buckets inside the period, by meter."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.starts: Numbers = _instants(table["starts_at"])
+        self.ends: Numbers = _instants(table["ends_at"])
+
+    @cached_property
+    def kinds(self) -> tuple[Numbers, list[tuple[str, str]]]:
+        """Each bucket's kind, and the kinds: meter and dimensions as text."""
+        meter, dims = (self.table[name].combine_chunks().dictionary_encode() for name in ("meter", "dims"))
+        width = max(1, len(dims.dictionary))
+        both = _numbers(meter.indices) * width + _numbers(dims.indices)
+        numbers, kind = np.unique(both, return_inverse=True)
+        meters, texts = meter.dictionary.to_pylist(), dims.dictionary.to_pylist()
+        return kind, [(meters[number // width], texts[number % width]) for number in numbers.tolist()]
+
+    @cached_property
+    def by_meter(self) -> dict[str, Numbers]:
+        """The rows of each meter, in order."""
+        kind, kinds = self.kinds
+        names = sorted({meter for meter, _ in kinds})
+        place = np.array([names.index(meter) for meter, _ in kinds], dtype=np.int64)
+        of = place[kind] if len(kind) else np.zeros(0, dtype=np.int64)
+        return {name: np.flatnonzero(of == number) for number, name in enumerate(names)}
+
+    def within(self, meter: str, low: datetime, high: datetime) -> Numbers:
+        """Return the rows of a meter whose bucket starts in a span."""
+        rows = self.by_meter.get(meter, np.zeros(0, dtype=np.int64))
+        starts = self.starts[rows]
+        found: Numbers = rows[(starts >= _microseconds(low)) & (starts < _microseconds(high))]
+        return found
+
+
 class Cells:
-    """The slices of one customer's month in one in-memory database; closed by `with`."""
+    """The slices of one customer's month, side by side."""
 
     def __init__(self, slices: Sequence[Slice], period: Period, cuts: tuple[datetime, ...] = ()) -> None:
         self.period = period
         self.slices: Mapping[str, Slice] = {one.source: one for one in slices}
-        self._compared: dict[tuple[str, str], tuple[Cell, ...]] = {}
-        self.db = duckdb.connect(config={"threads": 1})
-        self.db.execute("SET TimeZone = 'UTC'")
+        self._columns = {one.source: _Columns(_inside(one.buckets, period)) for one in slices}
+        self._compared: dict[tuple[str, str], tuple[tuple[Cell, ...], tuple[Cell, ...]]] = {}
+        self._events: dict[str, pa.Table] = {}
         starts = bucket_starts(period, cuts)
-        ends = (*starts[1:], period.ends_at)
-        self._buckets("hours", [Period(starts_at=a, ends_at=b) for a, b in zip(starts, ends, strict=True)])
+        self._bounds: dict[str, tuple[tuple[datetime, datetime], ...]] = {
+            HOURS: tuple(zip(starts, (*starts[1:], period.ends_at), strict=True))
+        }
         for one in slices:
-            self.db.register(f"{one.source}_in", one.rows)
-            self.db.execute(
-                f"CREATE TABLE {one.source} AS SELECT * FROM {one.source}_in WHERE starts_at >= $1 AND starts_at < $2",
-                [period.starts_at, period.ends_at],
-            )
             if one.policy.grain == "day":
                 days = self._days(one.policy.timezone)
-                self._buckets(f"{one.source}_cells", days)
-                whole = [day for day in days if day.ends_at <= period.ends_at]  # a cell that reaches past the month
-                self._buckets(f"{one.source}_days", whole)  # cannot be compared with what lies inside it
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.db.close()
+                # A cell that reaches past the month cannot be compared with what lies inside it.
+                self._bounds[f"{one.source}_days"] = tuple(day for day in days if day[1] <= period.ends_at)
 
     def meters(self, source: str) -> tuple[str, ...]:
         """Return the meters a source reports, in order."""
-        rows = self.db.execute(f"SELECT DISTINCT meter FROM {source} ORDER BY meter").fetchall()
-        return tuple(row[0] for row in rows)
+        return tuple(self._columns[source].by_meter)
 
     def totals(self, source: str) -> tuple[tuple[str, Decimal, int], ...]:
-        """Return meter, quantity and number of rows over the month."""
-        rows = self.db.execute(
-            f"SELECT meter, sum(quantity), count(*) FROM {source} GROUP BY meter ORDER BY meter"
-        ).fetchall()
-        return tuple((meter, Decimal(quantity), count) for meter, quantity, count in rows)
+        """Return meter, quantity and number of events over the month."""
+        columns = self._columns[source]
+        return tuple(
+            (meter, _sum(columns.table["quantity"].take(pa.array(rows))), int(_events(columns.table, rows)))
+            for meter, rows in columns.by_meter.items()
+        )
 
     def differing(self, ours: str, theirs: str) -> tuple[Cell, ...]:
-        """Return the cells in which two sources differ at all, at the coarser grain of the two, in order.
+        """Return the cells in which two sources' quantities differ at all, at the coarser grain, in order.
 
         Dimensions that one of the two does not report are summed over, meter by meter.
         """
+        return self._both(ours, theirs)[0]
+
+    def unlike(self, ours: str, theirs: str) -> tuple[Cell, ...]:
+        """Return the cells of equal quantity that two event-level sources make up from different events."""
+        return self._both(ours, theirs)[1]
+
+    def _both(self, ours: str, theirs: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
         if (ours, theirs) not in self._compared:
-            self._compared[ours, theirs] = self._differing(ours, theirs)
+            self._compared[ours, theirs] = self._compare(ours, theirs)
         return self._compared[ours, theirs]
 
-    def _differing(self, ours: str, theirs: str) -> tuple[Cell, ...]:
-        buckets = self.buckets_of(ours, theirs)
-        self._project(ours, theirs)
-        rows = self.db.execute(
-            f"WITH a AS ({self._sums(ours, buckets)}), b AS ({self._sums(theirs, buckets)})"
-            " SELECT meter, dims, bs, be, coalesce(a.quantity, 0), coalesce(b.quantity, 0)"
-            " FROM a FULL JOIN b USING (meter, dims, bs, be)"
-            " WHERE coalesce(a.quantity, 0) <> coalesce(b.quantity, 0) ORDER BY meter, bs, dims"
-        ).fetchall()
-        return tuple(Cell(*row) for row in rows)
+    def _compare(self, ours: str, theirs: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+        name = self.buckets_of(ours, theirs)
+        bounds = self._bounds[name]
+        places, kinds = self._projected(ours, theirs)
+        sides = [
+            _beside(self._side(source, places[source], bounds), first=first)
+            for source, first in ((ours, True), (theirs, False))
+        ]
+        both = pa.concat_tables(sides).group_by(["kind", "cell"], use_threads=False)
+        summed = both.aggregate([(name, "sum") for name in (*_NAMES, *(f"their_{name}" for name in _NAMES))])
+        unequal = [pc.not_equal(summed[f"{one}_sum"], summed[f"their_{one}_sum"]) for one in _NAMES]
+        found = summed.filter(pc.or_(pc.or_(unequal[0], unequal[1]), unequal[2]))
+        columns = [found[one].to_pylist() for one in ("kind", "cell", "quantity_sum", "their_quantity_sum")]
+        differing, unlike = [], []
+        for kind, place, mine, other in zip(*columns, strict=True):
+            (meter, dims), (starts_at, ends_at) = kinds[kind], bounds[place]
+            cell = Cell(meter, dims, starts_at, ends_at, mine, other)
+            if mine != other:
+                differing.append(cell)
+            elif name == HOURS:
+                unlike.append(cell)
+        in_order = [sorted(cells, key=lambda c: (c.meter, c.starts_at, c.dims)) for cells in (differing, unlike)]
+        return tuple(in_order[0]), tuple(in_order[1])
+
+    def _side(self, source: str, places: Numbers, bounds: Spans) -> pa.Table:
+        """Return a source's buckets as kind, cell, quantity, events and digest; those in no cell are left out."""
+        columns = self._columns[source]
+        cell = _cells(columns.starts, bounds)
+        kind = places[columns.kinds[0]] if len(places) else np.zeros(0, dtype=np.int64)
+        kept = np.flatnonzero(cell >= 0)
+        taken = columns.table.select(_NAMES)
+        if len(kept) < len(cell):
+            taken = taken.take(pa.array(kept))
+        return pa.table({"kind": kind[kept], "cell": cell[kept], **{n: taken[n] for n in _NAMES}})
+
+    def _projected(self, ours: str, theirs: str) -> tuple[dict[str, Numbers], list[tuple[str, str]]]:
+        """Return for each side its kinds' places among the common ones: dims onto the keys both report for a meter."""
+        parsed = {
+            source: [(meter, dict(json.loads(dims))) for meter, dims in self._columns[source].kinds[1]]
+            for source in (ours, theirs)
+        }
+        keys: dict[str, dict[str, set[str]]] = {ours: {}, theirs: {}}
+        for source, kinds in parsed.items():
+            for meter, dims in kinds:
+                keys[source].setdefault(meter, set(dims)).intersection_update(dims)
+        common: dict[tuple[str, str], int] = {}
+        places: dict[str, Numbers] = {}
+        for source, kinds in parsed.items():
+            mine = []
+            for meter, dims in kinds:
+                shared = set.intersection(*(side[meter] for side in keys.values() if meter in side))
+                kept = {key: dims[key] for key in sorted(shared)}
+                text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                mine.append(common.setdefault((meter, text), len(common)))
+            places[source] = np.array(mine, dtype=np.int64)
+        return places, list(common)
 
     def series(self, source: str, meter: str, buckets: str) -> Series:
         """Return a source's quantity of one meter by bucket; buckets without a row are absent."""
-        rows = self.db.execute(
-            f"SELECT bs, sum(quantity) FROM {source} ASOF JOIN {buckets} ON starts_at >= bs"
-            " WHERE meter = $1 AND starts_at < be GROUP BY bs ORDER BY bs",
-            [meter],
-        ).fetchall()
-        return {bucket: Decimal(quantity) for bucket, quantity in rows}
+        columns, bounds = self._columns[source], self._bounds[buckets]
+        rows = columns.by_meter.get(meter, np.zeros(0, dtype=np.int64))
+        cell = _cells(columns.starts[rows], bounds)
+        quantities = columns.table["quantity"].take(pa.array(rows)).to_pylist()
+        found: Series = {}
+        for place, quantity in sorted(zip(cell.tolist(), quantities, strict=True), key=lambda pair: pair[0]):
+            if place >= 0:
+                start = bounds[place][0]
+                found[start] = found.get(start, ZERO) + quantity
+        return found
 
     def starts(self, buckets: str) -> tuple[tuple[datetime, datetime], ...]:
         """Return the buckets' bounds, in order."""
-        return tuple(self.db.execute(f"SELECT bs, be FROM {buckets} ORDER BY bs").fetchall())
+        return self._bounds[buckets]
 
     def quantity(self, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> Decimal:
-        """Return a source's quantity of a meter over a span."""
-        rows = self.db.execute(
-            f"SELECT coalesce(sum(quantity), 0) FROM {source} WHERE meter = $1 AND starts_at >= $2 AND starts_at < $3",
-            [meter, starts_at, ends_at],
-        ).fetchall()
-        return Decimal(rows[0][0])
+        """Return a source's quantity of a meter over a span, by its buckets' starts."""
+        columns = self._columns[source]
+        return _sum(columns.table["quantity"].take(pa.array(columns.within(meter, starts_at, ends_at))))
 
     def buckets_of(self, ours: str, theirs: str) -> str:
         """Return the name of the buckets at the coarser grain of two sources."""
         for source in (theirs, ours):
             if self.slices[source].policy.grain == "day":
                 return f"{source}_days"
-        return "hours"
+        return HOURS
 
-    def events(self, meter: str, ours: str, theirs: str) -> tuple[tuple[str, str, datetime, Decimal, Decimal], ...]:
-        """Return the events in which two event-level sources differ: id, what (missing, extra, altered), when, both."""
-        rows = self.db.execute(
-            f"WITH a AS (SELECT id, starts_at, quantity FROM {ours} WHERE meter = $1),"
-            f" b AS (SELECT id, starts_at, quantity FROM {theirs} WHERE meter = $1)"
-            " SELECT coalesce(a.id, b.id), CASE WHEN b.id IS NULL THEN 'missing' WHEN a.id IS NULL THEN 'extra'"
-            " ELSE 'altered' END, coalesce(a.starts_at, b.starts_at), coalesce(a.quantity, 0), coalesce(b.quantity, 0)"
-            " FROM a FULL JOIN b ON a.id = b.id"
-            " WHERE a.quantity IS DISTINCT FROM b.quantity OR a.starts_at IS DISTINCT FROM b.starts_at ORDER BY 3, 1",
-            [meter],
-        ).fetchall()
-        return tuple((id_, what, at, Decimal(a), Decimal(b)) for id_, what, at, a, b in rows)
+    def events(self, meter: str, ours: str, theirs: str, spans: Spans) -> tuple[Event, ...]:
+        """Return the events of some spans in which two event-level sources differ, in time; only these are read."""
+        one, other = (self._keyed(source, meter, spans) for source in (ours, theirs))
+        found = []
+        for key in one.keys() | other.keys():
+            (our_at, mine), (their_at, theirs_) = one.get(key, (None, None)), other.get(key, (None, None))
+            if mine == theirs_ and our_at == their_at:
+                continue
+            what = "missing" if theirs_ is None else "extra" if mine is None else "altered"
+            at = our_at or their_at
+            assert at is not None, "an event that nobody has is not compared"
+            found.append(Event(key, what, at, mine or ZERO, theirs_ or ZERO))
+        return tuple(sorted(found, key=lambda event: (event.at, event.id)))
+
+    def kept(self, source: str, meter: str, ids: Collection[str]) -> dict[str, tuple[Decimal, datetime, str]]:
+        """Return quantity, instant and dims of the events that were kept of some ids."""
+        rows = self._rows(source, meter)
+        rows = rows.filter(pc.is_in(rows["id"], pa.array(sorted(ids), pa.string())))
+        columns = [rows[name].to_pylist() for name in ("id", "quantity", "starts_at", "dims")]
+        return {id_: (quantity, at, dims) for id_, quantity, at, dims in zip(*columns, strict=True)}
 
     def under_unknown_account(self, meter: str, ours: str, theirs: str) -> tuple[tuple[str, datetime, Decimal], ...]:
         """Return account, instant and quantity of `ours` events that `theirs` has under an account nobody knows."""
-        self.db.register("strangers_in", self.slices[theirs].strangers)
-        rows = self.db.execute(
-            f"SELECT s.account, a.starts_at, a.quantity FROM {ours} a JOIN strangers_in s"
-            " ON s.id = a.id AND s.meter = a.meter WHERE a.meter = $1 ORDER BY a.starts_at, a.id",
-            [meter],
-        ).fetchall()
-        self.db.unregister("strangers_in")
-        return tuple((account, at, Decimal(quantity)) for account, at, quantity in rows)
+        strange = self.slices[theirs].strangers()
+        if strange.num_rows == 0:
+            return ()
+        strange = strange.filter(pc.equal(strange["meter"], meter))
+        accounts = dict(zip(self._keys(theirs, strange), strange["account"].to_pylist(), strict=True))
+        mine = self._rows(ours, meter)
+        columns = (self._keys(ours, mine), mine["starts_at"].to_pylist(), mine["quantity"].to_pylist())
+        found = [(at, key, quantity) for key, at, quantity in zip(*columns, strict=True) if key in accounts]
+        return tuple((accounts[key], at, quantity) for at, key, quantity in sorted(found))
 
-    def lines(
-        self, source: str, meter: str, starts_at: datetime, ends_at: datetime
-    ) -> tuple[tuple[str, datetime, datetime, Decimal, int], ...]:
-        """Return dims, bucket, quantity and events of a source over a span, at the source's own grain."""
-        buckets = f"{source}_cells" if self.slices[source].policy.grain == "day" else "hours"
-        rows = self.db.execute(
-            f"SELECT dims, bs, be, sum(quantity), count(*) FROM {source} ASOF JOIN {buckets} ON starts_at >= bs"
-            " WHERE meter = $1 AND starts_at < be AND starts_at >= $2 AND starts_at < $3"
-            " GROUP BY dims, bs, be ORDER BY dims, bs",
-            [meter, starts_at, ends_at],
-        ).fetchall()
-        return tuple((dims, bs, be, Decimal(quantity), count) for dims, bs, be, quantity, count in rows)
+    def _keyed(self, source: str, meter: str, spans: Spans) -> dict[str, tuple[datetime, Decimal]]:
+        rows = self._rows(source, meter)
+        starts = _instants(rows["starts_at"])
+        held = np.zeros(len(starts), dtype=bool)
+        for low, high in spans:
+            held |= (starts >= _microseconds(low)) & (starts < _microseconds(high))
+        rows = rows.filter(pa.array(held))
+        columns = (rows["starts_at"].to_pylist(), rows["quantity"].to_pylist())
+        return dict(zip(self._keys(source, rows), zip(*columns, strict=True), strict=True))
 
-    def _days(self, zone: str) -> list[Period]:
+    def _keys(self, source: str, rows: pa.Table) -> list[str]:
+        """Return what names each event: its id, or the dimension that the source declares to match by."""
+        match = self.slices[source].policy.match
+        ids: list[str] = rows["id"].to_pylist()
+        if match == "id":
+            return ids
+        return [json.loads(dims).get(match, id_) for dims, id_ in zip(rows["dims"].to_pylist(), ids, strict=True)]
+
+    def _rows(self, source: str, meter: str) -> pa.Table:
+        if source not in self._events:
+            self._events[source] = self.slices[source].rows()
+        rows = self._events[source]
+        return rows.filter(pc.equal(rows["meter"], meter))
+
+    def usage(self, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> pa.Table:
+        """Return a source's usage lines of a meter over a span, at the source's own grain."""
+        columns = self._columns[source]
+        taken = columns.table.take(pa.array(columns.within(meter, starts_at, ends_at)))
+        named = taken.append_column("source", pa.array([source] * taken.num_rows, pa.string()))
+        return named.select(LINES.names).cast(LINES)
+
+    def _days(self, zone: str) -> list[tuple[datetime, datetime]]:
         """Return the local days of a zone that begin inside the period."""
         day = local_day(self.period.starts_at, zone)
-        found: list[Period] = []
+        found: list[tuple[datetime, datetime]] = []
         while True:
             one = days_period(day, day + timedelta(days=1), zone)
             if one.starts_at >= self.period.ends_at:
                 return found
             if one.starts_at >= self.period.starts_at:
-                found.append(one)
+                found.append((one.starts_at, one.ends_at))
             day += timedelta(days=1)
 
-    def _buckets(self, name: str, spans: Sequence[Period]) -> None:
-        table = pa.table(
-            {
-                "bs": pa.array([span.starts_at for span in spans], pa.timestamp("us", tz="UTC")),
-                "be": pa.array([span.ends_at for span in spans], pa.timestamp("us", tz="UTC")),
-            }
-        )
-        self.db.register(f"{name}_in", table)
-        self.db.execute(f"CREATE TABLE {name} AS SELECT * FROM {name}_in")
 
-    def _sums(self, source: str, buckets: str) -> str:
-        return (
-            f"SELECT p.projected AS dims, r.meter, bs, be, sum(quantity) AS quantity FROM {source} r"
-            f" JOIN projection p ON p.meter = r.meter AND p.dims = r.dims ASOF JOIN {buckets} ON r.starts_at >= bs"
-            " WHERE r.starts_at < be GROUP BY ALL"
-        )
+_NAMES = ("quantity", "events", "digest")
 
-    def _project(self, ours: str, theirs: str) -> None:
-        """Write the table `projection`: each meter's dims onto the keys that both sources report for it."""
-        found: dict[str, dict[str, set[str]]] = {ours: {}, theirs: {}}
-        texts: set[tuple[str, str]] = set()
-        for source in (ours, theirs):
-            for meter, dims in self.db.execute(f"SELECT DISTINCT meter, dims FROM {source}").fetchall():
-                keys = found[source].setdefault(meter, set(json.loads(dims)))
-                keys &= set(json.loads(dims))
-                texts.add((meter, dims))
-        rows = []
-        for meter, dims in sorted(texts):
-            sides = [found[source][meter] for source in (ours, theirs) if meter in found[source]]
-            common = set.intersection(*sides)
-            kept = {key: text for key, text in sorted(json.loads(dims).items()) if key in common}
-            rows.append((meter, dims, json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)))
-        self.db.execute("CREATE OR REPLACE TABLE projection (meter VARCHAR, dims VARCHAR, projected VARCHAR)")
-        if rows:
-            self.db.executemany("INSERT INTO projection VALUES ($1, $2, $3)", rows)
+
+def _beside(side: pa.Table, first: bool) -> pa.Table:
+    """Return a side's columns with zeros where the other side's will be."""
+    zeros = {name: pa.repeat(pa.scalar(0, side.schema.field(name).type), side.num_rows) for name in _NAMES}
+    own, other = ("", "their_") if first else ("their_", "")
+    return pa.table(
+        {
+            "kind": side["kind"],
+            "cell": side["cell"],
+            **{f"{own}{name}": side[name] for name in _NAMES},
+            **{f"{other}{name}": zeros[name] for name in _NAMES},
+        }
+    ).select(["kind", "cell", *_NAMES, *(f"their_{name}" for name in _NAMES)])
+
+
+def _inside(buckets: pa.Table, period: Period) -> pa.Table:
+    low, high = pa.scalar(period.starts_at, MOMENT), pa.scalar(period.ends_at, MOMENT)
+    return buckets.filter(pc.and_(pc.greater_equal(buckets["starts_at"], low), pc.less(buckets["starts_at"], high)))
+
+
+def _cells(starts: Numbers, bounds: Spans) -> Numbers:
+    """Return the cell each start lies in, or -1."""
+    if not bounds or len(starts) == 0:
+        return np.full(len(starts), -1, dtype=np.int64)
+    lows = np.array([_microseconds(low) for low, _ in bounds], dtype=np.int64)
+    highs = np.array([_microseconds(high) for _, high in bounds], dtype=np.int64)
+    place = np.searchsorted(lows, starts, side="right") - 1
+    held = (place >= 0) & (starts < highs[place])
+    found: Numbers = np.where(held, place, -1)
+    return found
+
+
+def _sum(quantities: pa.ChunkedArray) -> Decimal:
+    total = pc.sum(quantities).as_py()
+    return ZERO if total is None else total
+
+
+def _events(table: pa.Table, rows: Numbers) -> int:
+    total = pc.sum(table["events"].take(pa.array(rows))).as_py()
+    return 0 if total is None else total
+
+
+def _instants(column: pa.ChunkedArray) -> Numbers:
+    numbers: Numbers = column.cast(pa.int64()).to_numpy()
+    return numbers
+
+
+def _numbers(array: pa.Array) -> Numbers:
+    numbers: Numbers = array.to_numpy(zero_copy_only=False).astype(np.int64)
+    return numbers
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_TICK = timedelta(microseconds=1)
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _TICK

@@ -1,12 +1,16 @@
 """Findings: two sources compared meter by meter, each difference beyond tolerance named and laid at a side."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
 
 from billing.reconciliation import causes
 from billing.reconciliation.causes import Named
-from billing.reconciliation.cells import Cell, Cells
+from billing.reconciliation.cells import HOURS, Cell, Cells, Event
 from billing.reconciliation.speaking import spans_of
 from models.authority import Authority
 from models.reconciliation import Cause, Finding, Severity
@@ -14,6 +18,9 @@ from models.usage_policy import UsagePolicy
 from models.value import decimal_text, fingerprint_of
 
 ZERO = Decimal(0)
+
+EVENTS_SHOWN = 3
+"""Events that a finding's evidence names one by one."""
 
 SUGGESTIONS = {
     Cause.DROPPED_BATCH: "accept {good}: {bad} lost a batch",
@@ -47,8 +54,17 @@ def _of_meter(cells: Cells, policy: UsagePolicy, customer: str, month: str, mete
         for theirs in others:
             inside = [cell for cell in cells.differing(span.source, theirs) if span.holds(cell.starts_at)]
             differing = _beyond(inside, meter, span.rule)
-            if differing:
-                found += _name(cells, customer, month, meter, span.source, theirs, differing, others)
+            named = _name(cells, customer, month, meter, span.source, theirs, differing, others) if differing else []
+            found += named
+            unlike = [
+                one
+                for one in cells.unlike(span.source, theirs)
+                if one.meter == meter
+                and span.holds(one.starts_at)
+                and not any(other.starts_at <= one.starts_at < other.ends_at for other in named)
+            ]
+            if unlike:
+                found += _unlike(cells, customer, month, meter, span.source, theirs, unlike)
     return _once(found)
 
 
@@ -79,13 +95,13 @@ def _name(
     a, b = cells.series(ours, meter, buckets), cells.series(theirs, meter, buckets)
     left = {cell.starts_at for cell in differing}
     named: list[Named] = []
-    if buckets == "hours":
+    if buckets == HOURS:
         for unknown in _aliases(cells, meter, ours, theirs):
             named.append(unknown)
             left -= {start for start, _ in bounds if unknown.starts_at <= start < unknown.ends_at}
             b = {**b, **{start: a[start] for start in a if unknown.starts_at <= start < unknown.ends_at}}
-    hourly = a if buckets == "hours" else cells.series(ours, meter, "hours")
-    shift = causes.lag(hourly, b, bounds, 1 if buckets == "hours" else 24) if left else None
+    hourly = a if buckets == HOURS else cells.series(ours, meter, HOURS)
+    shift = causes.lag(hourly, b, bounds, 1 if buckets == HOURS else 24) if left else None
     unit = causes.factor(a, b, bounds) if left and not shift else None
     if shift:
         named.append(shift)
@@ -102,7 +118,7 @@ def _name(
     findings = [_finding(cells, customer, month, meter, ours, theirs, one, others) for one in named]
     rest = [cell for cell in differing if cell.starts_at in left]
     if rest:
-        findings.append(_plain(cells, customer, month, meter, ours, theirs, rest, others, buckets == "hours"))
+        findings.append(_plain(cells, customer, month, meter, ours, theirs, rest, others, buckets == HOURS))
     return findings
 
 
@@ -113,7 +129,7 @@ def _aliases(cells: Cells, meter: str, ours: str, theirs: str) -> list[Named]:
         if not rows:
             continue
         accounts = sorted({account for account, _, _ in rows})
-        hours = [bounds for bounds in cells.starts("hours") if any(bounds[0] <= at < bounds[1] for _, at, _ in rows)]
+        hours = [bounds for bounds in cells.starts(HOURS) if any(bounds[0] <= at < bounds[1] for _, at, _ in rows)]
         total = sum((quantity for _, _, quantity in rows), ZERO)
         found.append(
             Named(
@@ -144,15 +160,43 @@ def _plain(
     cause = Cause.MISSING if difference < 0 else Cause.EXTRA
     evidence = f"{len(rest)} cells differ by {decimal_text(difference)} in all"
     if by_event:
-        events = [event for event in cells.events(meter, ours, theirs) if starts_at <= event[2] < ends_at]
-        kinds = {what: sum(1 for event in events if event[1] == what) for what in ("missing", "extra", "altered")}
+        events = cells.events(meter, ours, theirs, _spans(rest))
+        kinds = Counter(event.what for event in events)
         if events:
-            cause = Cause(max(kinds, key=lambda what: kinds[what]))
-            evidence += "; " + ", ".join(f"{count} events {what}" for what, count in kinds.items() if count)
-            evidence += f", e.g. {events[0][0]}"
+            cause = Cause(max(("missing", "extra", "altered"), key=lambda what: kinds[what]))
+            evidence += f"; {_told(events)}"
     return _finding(
         cells, customer, month, meter, ours, theirs, Named(cause, starts_at, ends_at, True, evidence), others
     )
+
+
+def _unlike(
+    cells: Cells, customer: str, month: str, meter: str, ours: str, theirs: str, unlike: Sequence[Cell]
+) -> list[Finding]:
+    """Return the recorded finding of hours that add up the same from different events."""
+    events = cells.events(meter, ours, theirs, _spans(unlike))
+    if not events:
+        return []
+    span = (unlike[0].starts_at, unlike[-1].ends_at)
+    evidence = f"{len(unlike)} hours have the same quantity from other events; {_told(events)}"
+    suggestion = SUGGESTIONS[Cause.ALTERED]
+    return [
+        _make(customer, month, meter, Cause.ALTERED, Severity.RECORDED, theirs, ours, span, cells, evidence, suggestion)
+    ]
+
+
+def _spans(cells: Iterable[Cell]) -> list[tuple[datetime, datetime]]:
+    return sorted({(cell.starts_at, cell.ends_at) for cell in cells})
+
+
+def _told(events: Sequence[Event]) -> str:
+    """Return the events in words: how many of each sort, and the first ones by id with both quantities."""
+    kinds = Counter(event.what for event in events)
+    counts = ", ".join(f"{kinds[what]} events {what}" for what in ("missing", "extra", "altered") if kinds[what])
+    shown = ", ".join(
+        f"{event.id} ({decimal_text(event.ours)} / {decimal_text(event.theirs)})" for event in events[:EVENTS_SHOWN]
+    )
+    return f"{counts}: {shown}{', …' if len(events) > EVENTS_SHOWN else ''}"
 
 
 def _finding(
@@ -225,15 +269,7 @@ def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Fi
     table = cells.slices[source].duplicates
     if table.num_rows == 0:
         return []
-    cells.db.register("duplicates_in", table)
-    rows = cells.db.execute(
-        "SELECT d.meter, count(*), sum(d.quantity), min(d.starts_at), max(d.starts_at),"
-        " count(*) FILTER (d.quantity <> k.quantity OR d.starts_at <> k.starts_at OR d.dims <> k.dims), min(d.id)"
-        f" FROM duplicates_in d LEFT JOIN {source} k ON k.id = d.id AND k.meter = d.meter"
-        " WHERE d.starts_at >= $1 AND d.starts_at < $2 GROUP BY d.meter ORDER BY d.meter",
-        [cells.period.starts_at, cells.period.ends_at],
-    ).fetchall()
-    cells.db.unregister("duplicates_in")
+    rows = _removed(cells, source, table)
     found = []
     for meter, count, quantity, first, last, altered, example in rows:
         cause = Cause.ALTERED if altered else Cause.DUPLICATE
@@ -256,6 +292,24 @@ def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Fi
                 suggestion=SUGGESTIONS[cause],
             )
         )
+    return found
+
+
+def _removed(
+    cells: Cells, source: str, table: pa.Table
+) -> list[tuple[str, int, Decimal, datetime, datetime, int, str]]:
+    """Return meter, number, quantity, first, last, how many with another payload, and an id, of what was removed."""
+    by_meter: dict[str, list[dict[str, Any]]] = {}
+    for row in table.to_pylist():
+        if row["starts_at"] in cells.period:
+            by_meter.setdefault(row["meter"], []).append(row)
+    found = []
+    for meter, rows in sorted(by_meter.items()):
+        kept = cells.kept(source, meter, {row["id"] for row in rows})
+        altered = sum(1 for row in rows if (row["quantity"], row["starts_at"], row["dims"]) != kept.get(row["id"]))
+        at = [row["starts_at"] for row in rows]
+        quantity = sum((row["quantity"] for row in rows), ZERO)
+        found.append((meter, len(rows), quantity, min(at), max(at), altered, min(row["id"] for row in rows)))
     return found
 
 

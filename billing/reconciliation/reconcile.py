@@ -1,14 +1,18 @@
 """Reconcile: a customer's month from all sources to one set of usage lines, with every difference named."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from billing import usage_table
 from billing.reconciliation import findings
 from billing.reconciliation.cells import Cells, Slice
 from billing.reconciliation.speaking import Span, spans_of
+from billing.usage_table import LINES
 from models.period import Period
 from models.reconciliation import Answer, Finding, Resolution, Severity, SourceTotal
 from models.refusal import Refusal
@@ -38,7 +42,12 @@ class Reconciled:
     totals: tuple[SourceTotal, ...]
     findings: tuple[Finding, ...]
     authority: dict[str, str]
-    usage: tuple[UsageLine, ...]
+    usage: pa.Table  # billing/usage_table.py, in meter, dimension and time order
+
+    @property
+    def lines(self) -> tuple[UsageLine, ...]:
+        """The usage as values."""
+        return usage_table.to_lines(self.usage)
 
     @property
     def holding(self) -> tuple[Finding, ...]:
@@ -65,29 +74,32 @@ def reconcile(
         NoAuthority, NegativeMeter, ResolutionIncomplete: a person decides.
     """
     answered = {resolution.finding: resolution for resolution in resolutions}
-    with Cells(slices, period, cuts) as cells:
-        found = tuple(
-            finding.model_copy(update={"severity": Severity.RECORDED}) if finding.id in answered else finding
-            for finding in findings.find(cells, policy, customer, month)
-        )
-        totals = tuple(
-            SourceTotal(source=source, meter=meter, quantity=quantity, events=count)
-            for source in sorted(cells.slices)
-            for meter, quantity, count in cells.totals(source)
-        )
-        meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
-        speaking = {meter: spans_of(policy, customer, meter, period, cells.slices) for meter in meters}
-        usage: list[UsageLine] = []
-        for meter, spans in speaking.items():
-            about = [one for one in found if one.meter == meter]
-            for span in spans:
-                usage += _lines(cells, meter, span, about, answered)
+    cells = Cells(slices, period, cuts)
+    found = tuple(
+        finding.model_copy(update={"severity": Severity.RECORDED}) if finding.id in answered else finding
+        for finding in findings.find(cells, policy, customer, month)
+    )
+    totals = tuple(
+        SourceTotal(source=source, meter=meter, quantity=quantity, events=count)
+        for source in sorted(cells.slices)
+        for meter, quantity, count in cells.totals(source)
+    )
+    meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
+    speaking = {meter: spans_of(policy, customer, meter, period, cells.slices) for meter in meters}
+    parts: list[pa.Table] = []
+    for meter, spans in speaking.items():
+        about = [one for one in found if one.meter == meter]
+        for span in spans:
+            parts += _usage(cells, meter, span, about, answered)
+    usage = pa.concat_tables([LINES.empty_table(), *parts]).sort_by(
+        [("meter", "ascending"), ("dims", "ascending"), ("starts_at", "ascending"), ("source", "ascending")]
+    )
     _refuse_negative(usage)
     return Reconciled(
         totals=totals,
         findings=found,
         authority={meter: _told(spans) for meter, spans in speaking.items()},
-        usage=tuple(sorted(usage, key=lambda line: (line.meter, sorted(line.dimensions.items()), line.starts_at))),
+        usage=usage,
     )
 
 
@@ -97,10 +109,10 @@ def _told(spans: Sequence[Span]) -> str:
     return ", ".join([first.source, *(f"then {span.source} from {instant_text(span.starts_at)}" for span in more)])
 
 
-def _lines(
+def _usage(
     cells: Cells, meter: str, span: Span, about: Sequence[Finding], answered: dict[str, Resolution]
-) -> list[UsageLine]:
-    """Return a meter's usage lines over a span: whoever speaks, each answered finding's part as the answer says."""
+) -> list[pa.Table]:
+    """Return a meter's usage over a span: whoever speaks, each answered finding's part as the answer says."""
     parts: list[tuple[datetime, datetime, Finding, Resolution]] = []
     for finding in about:
         resolution = answered.get(finding.id)
@@ -108,17 +120,17 @@ def _lines(
             starts_at, ends_at = max(finding.starts_at, span.starts_at), min(finding.ends_at, span.ends_at)
             parts.append((starts_at, ends_at, finding, resolution))
     parts.sort(key=lambda part: (part[0], part[1], part[2].id))
-    lines: list[UsageLine] = []
+    found: list[pa.Table] = []
     at = span.starts_at
     for starts_at, ends_at, finding, resolution in parts:
         begin = max(at, starts_at)
         if begin >= ends_at:
             continue
-        lines += _read(cells, span.source, meter, at, begin)
-        lines += _answered(cells, span.source, meter, begin, ends_at, finding, resolution)
+        found.append(cells.usage(span.source, meter, at, begin))
+        found += _answered(cells, span.source, meter, begin, ends_at, finding, resolution)
         at = ends_at
-    lines += _read(cells, span.source, meter, at, span.ends_at)
-    return lines
+    found.append(cells.usage(span.source, meter, at, span.ends_at))
+    return found
 
 
 def _stands(finding: Finding, resolution: Resolution, source: str) -> bool:
@@ -136,59 +148,47 @@ def _answered(
     ends_at: datetime,
     finding: Finding,
     resolution: Resolution,
-) -> list[UsageLine]:
+) -> list[pa.Table]:
     match resolution.answer:
         case Answer.ACCEPT:
             accepted = resolution.source or finding.against
             if accepted not in cells.slices:
                 raise ResolutionIncomplete(f"{accepted} is no source of this close", finding=finding.id)
-            return _read(cells, accepted, meter, starts_at, ends_at)
+            return [cells.usage(accepted, meter, starts_at, ends_at)]
         case Answer.EXCLUDE:
             return []
         case Answer.CORRECT:
             if resolution.quantity is None:
                 raise ResolutionIncomplete("a correction needs its quantity", finding=finding.id)
-            lines = _read(cells, source, meter, starts_at, ends_at)
-            counted = sum((line.quantity for line in lines), ZERO)
-            dimensions = lines[0].dimensions if lines else finding.dimensions
-            bucket = lines[0] if lines else None
-            return [
-                *lines,
-                UsageLine(
-                    meter=meter,
-                    dimensions=dimensions,
-                    starts_at=bucket.starts_at if bucket else starts_at,
-                    ends_at=bucket.ends_at if bucket else ends_at,
-                    quantity=resolution.quantity - counted,
-                    events=0,
-                    source=f"correction:{resolution.person}",
-                ),
-            ]
+            counted = cells.usage(source, meter, starts_at, ends_at)
+            return [counted, _correction(counted, meter, starts_at, ends_at, finding, resolution)]
         case Answer.DEFER:
-            return _read(cells, source, meter, starts_at, ends_at)
+            return [cells.usage(source, meter, starts_at, ends_at)]
 
 
-def _read(cells: Cells, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> list[UsageLine]:
-    lines = []
-    for dims, begin, end, quantity, events in cells.lines(source, meter, starts_at, ends_at):
-        lines.append(
+def _correction(
+    counted: pa.Table, meter: str, starts_at: datetime, ends_at: datetime, finding: Finding, resolution: Resolution
+) -> pa.Table:
+    """Return the line that makes what was counted the quantity a person gave, in the first bucket of the span."""
+    lines = usage_table.to_lines(counted.slice(0, 1))
+    assert resolution.quantity is not None, "a correction without a quantity was refused"
+    return usage_table.from_lines(
+        [
             UsageLine(
                 meter=meter,
-                dimensions=json.loads(dims),
-                starts_at=begin,
-                ends_at=end,
-                quantity=quantity,
-                events=events,
-                source=source,
+                dimensions=lines[0].dimensions if lines else finding.dimensions,
+                starts_at=lines[0].starts_at if lines else starts_at,
+                ends_at=lines[0].ends_at if lines else ends_at,
+                quantity=resolution.quantity - (pc.sum(counted["quantity"]).as_py() or ZERO),
+                events=0,
+                source=f"correction:{resolution.person}",
             )
-        )
-    return lines
+        ]
+    )
 
 
-def _refuse_negative(usage: Sequence[UsageLine]) -> None:
-    totals: dict[str, Decimal] = {}
-    for line in usage:
-        totals[line.meter] = totals.get(line.meter, ZERO) + line.quantity
-    for meter, quantity in sorted(totals.items()):
+def _refuse_negative(usage: pa.Table) -> None:
+    totals = usage.group_by("meter").aggregate([("quantity", "sum")])
+    for meter, quantity in sorted(zip(totals["meter"].to_pylist(), totals["quantity_sum"].to_pylist(), strict=True)):
         if quantity < 0:
             raise NegativeMeter("a metered total is below zero", meter=meter, quantity=quantity)

@@ -235,6 +235,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         histories=OneHistory(),
         clock=SystemClock(),
         engine=engine_id(),
+        scratch=stack.state.root / "cache",
     )
 
 

@@ -1,6 +1,7 @@
 """Reconciliation: each planted fault is found by its name, at its side, and answered by a person."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from billing.reconciliation.cells import Slice
 from billing.reconciliation.reconcile import NegativeMeter, Reconciled, ResolutionIncomplete, reconcile
-from models.period import month_period
+from models.period import Period, month_period
 from models.reconciliation import Answer, Cause, Finding, Resolution, Severity
 from models.usage_policy import NoAuthority
 from tests.usage_builders import OCTOBER, START, a_policy, a_slice, days, event, month_of_events
@@ -33,7 +34,7 @@ def answer(finding: Finding, kind: Answer, **more: Any) -> Resolution:
 
 
 def total(found: Reconciled) -> Decimal:
-    return sum((line.quantity for line in found.usage), Decimal(0))
+    return sum((line.quantity for line in found.lines), Decimal(0))
 
 
 def test_three_equal_sources_agree() -> None:
@@ -166,8 +167,32 @@ def test_causes_that_cancel_out_over_the_month_are_still_seen() -> None:
 
 def test_dimensions_a_source_does_not_have_are_summed_over() -> None:
     ours = a_slice("clickhouse", [event(1, "3", dims={"model": "a"}), event(1, "4", id="b", dims={"model": "b"})])
-    theirs = a_slice("posthog", [event(1, "7")])
+    theirs = a_slice("posthog", [event(1, "3"), event(1, "4", id="b")])
     assert compare([ours, theirs]).findings == ()
+
+
+def test_an_hour_that_adds_up_from_other_events_is_recorded_with_their_names() -> None:
+    ours = a_slice("clickhouse", [event(1, "3", id="a"), event(1, "4", id="b")])
+    theirs = a_slice("posthog", [event(1, "7", id="c")])
+    found = compare([ours, theirs])
+    assert found.holding == ()
+    (finding,) = found.findings
+    assert (finding.cause, finding.severity) == (Cause.ALTERED, Severity.RECORDED)
+    assert "2 events missing, 1 events extra: a (3 / 0), b (4 / 0), c (0 / 7)" in finding.evidence
+
+
+def test_sources_that_share_no_ids_are_matched_by_the_dimension_they_declare() -> None:
+    ours = a_slice("clickhouse", [event(1, "3", id="a", dims={"call": "k-1"})], match="call")
+    theirs = a_slice("posthog", [event(1, "3", id="z", dims={"call": "k-1"})], match="call")
+    assert compare([ours, theirs]).findings == ()
+
+
+def test_where_nothing_differs_no_event_is_read() -> None:
+    def never() -> Any:
+        raise AssertionError("the events were read")
+
+    slices = [replace(a_slice(name, month_of_events()), rows=never) for name in ("clickhouse", "posthog")]
+    assert compare(slices).findings == ()
 
 
 def test_a_source_that_carries_the_meter_and_has_nothing_is_not_overlooked() -> None:
@@ -195,7 +220,7 @@ def test_a_correction_replaces_the_span_with_its_quantity() -> None:
     (finding,) = compare(slices).holding
     settled = compare(slices, answer(finding, Answer.CORRECT, quantity="35"))
     assert total(settled) == 45  # 10 as it was, 35 for the corrected hour
-    assert [line.source for line in settled.usage if line.events == 0] == ["correction:pat"]
+    assert [line.source for line in settled.lines if line.events == 0] == ["correction:pat"]
 
 
 def test_excluding_leaves_the_span_out_and_deferring_leaves_it_as_it_is() -> None:
@@ -222,8 +247,8 @@ def test_the_same_difference_has_the_same_id_however_often_it_is_found() -> None
 
 def test_buckets_are_cut_at_the_instant_a_price_changes() -> None:
     cut = START + timedelta(hours=10, minutes=17)
-    found = compare([a_slice("clickhouse", [event(10.1, "1"), event(10.9, "2")])], cuts=(cut,))
-    assert [(line.starts_at, line.ends_at, line.quantity) for line in found.usage] == [
+    found = compare([a_slice("clickhouse", [event(10.1, "1"), event(10.9, "2")], cuts=(cut,))], cuts=(cut,))
+    assert [(line.starts_at, line.ends_at, line.quantity) for line in found.lines] == [
         (START + timedelta(hours=10), cut, Decimal(1)),
         (cut, START + timedelta(hours=11), Decimal(2)),
     ]
@@ -244,7 +269,7 @@ def test_an_authority_that_changes_inside_the_month_speaks_from_its_day_on() -> 
     later = first.model_copy(update={"order": ("posthog",), "starts_on": date(2026, 10, 15)})
     found = compare(slices, policy=policy.model_copy(update={"authority": (first, later)}))
     assert found.authority == {"call.minutes": "clickhouse, then posthog from 2026-10-15T00:00:00Z"}
-    told = [(line.source, int(line.quantity)) for line in found.usage]
+    told = [(line.source, int(line.quantity)) for line in found.lines]
     assert told == [("clickhouse", 10), ("posthog", 7)]
     assert [(one.source, one.against) for one in found.holding] == [
         ("clickhouse", "posthog"),
@@ -266,26 +291,12 @@ def test_a_meter_nobody_speaks_for_is_refused() -> None:
 def test_a_month_in_a_zone_off_the_hour_loses_and_gains_nothing(zone: str) -> None:
     period = month_period("2026-10", zone)
     rows = [event(hour / 4, "1") for hour in range(-200, 31 * 24 * 4 + 200)]
-    slices = [
-        Slice(
-            source="clickhouse",
-            policy=a_slice("clickhouse", []).policy,
-            rows=_all(rows),
-        )
-    ]
+    wide = Period(starts_at=START - timedelta(days=5), ends_at=OCTOBER.ends_at + timedelta(days=5))
+    slices = [a_slice("clickhouse", rows, window=wide, cuts=(period.starts_at, period.ends_at))]
     found = reconcile("acme", "2026-10", period, slices, a_policy(slices))
     expected = sum(1 for row in rows if row["starts_at"] in period)
-    assert sum(line.quantity for line in found.usage) == expected
-    assert all(period.starts_at <= line.starts_at and line.ends_at <= period.ends_at for line in found.usage)
-
-
-def _all(rows: list[dict[str, Any]]) -> Any:
-    from tests.usage_builders import sealed
-
-    wide = month_period("2026-10", "UTC").model_copy(
-        update={"starts_at": START - timedelta(days=5), "ends_at": OCTOBER.ends_at + timedelta(days=5)}
-    )
-    return sealed(rows, window=wide).rows
+    assert sum(line.quantity for line in found.lines) == expected
+    assert all(period.starts_at <= line.starts_at and line.ends_at <= period.ends_at for line in found.lines)
 
 
 @settings(max_examples=20)

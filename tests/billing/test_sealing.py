@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.sealing import UnusableQuantity, seal
-from models.columns import COLUMNS
+from billing.sealing import UnusableQuantity
 from models.usage_policy import SourcePolicy
-from tests.usage_builders import OCTOBER, START, event, sealed
+from tests.usage_builders import START, event, sealed
 
 EVENTS = SourcePolicy(grain="event")
 
@@ -45,7 +44,7 @@ def test_an_event_at_the_end_of_the_window_belongs_to_the_next() -> None:
 
 def test_an_id_sealed_in_an_earlier_month_is_not_counted_again() -> None:
     earlier = pa.table({"id": ["call.minutes-5"], "meter": ["call.minutes"]})
-    found = seal([pa.RecordBatch.from_pylist([event(5), event(6)], schema=COLUMNS)], OCTOBER, EVENTS, [earlier])
+    found = sealed([event(5), event(6)], EVENTS, earlier=earlier)
     assert found.counts.seen_before == 1
     assert found.rows["id"].to_pylist() == ["call.minutes-6"]
 

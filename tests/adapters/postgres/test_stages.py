@@ -64,6 +64,9 @@ def a_snapshot(month: str = "2026-10", sealed_at: datetime = AT) -> Snapshot:
         sealed_at=sealed_at,
         counts=SourceCounts(read=1, kept=1, duplicates=0, outside_period=0, seen_before=0),
         rows=ARTIFACT,
+        buckets=ARTIFACT,
+        duplicates=ARTIFACT,
+        customers=("acme",),
     )
 
 
