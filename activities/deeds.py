@@ -12,6 +12,7 @@ from activities.ports import (
     InvoicingPlatform,
     JournalBook,
     ObjectStore,
+    RateChangeBook,
     TermsBook,
     UsageSource,
 )
@@ -24,6 +25,7 @@ class Outside:
     """Everything deeds need from outside, fitted once by runtime/wiring.py."""
 
     terms: TermsBook
+    rate_changes: RateChangeBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

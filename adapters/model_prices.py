@@ -74,7 +74,7 @@ def listing(snapshot: Mapping[str, Any], card: str, models: Iterable[tuple[str, 
 
 
 def _by_hours(snapshot: Mapping[str, Any], since: date) -> set[tuple[str, str]]:
-    """Return the (provider, model) pairs whose price goes by the day's hours after `since`; some rules name no model."""
+    """Return (provider, model) pairs whose price goes by the day's hours after `since`; a rule may name no model."""
     found: set[tuple[str, str]] = set()
     for rule in snapshot.get("schedules", {}).get("schedule", ()):
         if "valid_until" in rule and datetime.fromisoformat(rule["valid_until"]).date() <= since:

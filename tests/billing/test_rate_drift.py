@@ -110,6 +110,6 @@ def test_what_the_catalog_says_already_is_no_proposal() -> None:
 def test_beside_replaces_the_version_of_the_same_key() -> None:
     first, second = a_version("2026-01-01", "2"), a_version("2026-06-01", "3")
     right = a_version("2026-01-01", "8")
-    assert set(one.amount for one in rate_drift.beside([first, second], right)) == {Decimal(8), Decimal(3)}
+    assert {one.amount for one in rate_drift.beside([first, second], right)} == {Decimal(8), Decimal(3)}
     assert rate_drift.known_beside([first, second], a_version("2026-07-01", "1")) == second
     assert rate_drift.known_beside([first], a_version("2025-07-01", "1")) is None
