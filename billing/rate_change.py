@@ -1,19 +1,21 @@
 """Rate change: what a proposed version would move, who may approve it, which locked periods it reaches."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from billing import approval, rate_drift
 from billing.rating import statement as rating
+from billing.rating.exact import exactly, settled
 from models.approval import ApprovalCode, Decision, Verdict
 from models.close import EVERYONE, DecisionKind
 from models.contract import Contract
-from models.period import Period, month_of, month_period, months_between
+from models.money import ZERO
+from models.period import month_of, month_period, months_between
 from models.rate_card import RateVersion
 from models.rate_change import ChangeKind, Moved, RateProposal
 from models.refusal import Refusal
-from models.statement import RatedLine, Statement
+from models.statement import Statement
 from models.usage import UsageLine
 
 FURTHEST_WEST = timedelta(hours=12)
@@ -49,7 +51,8 @@ def moved(
     then = rating.statement_for(
         contracts, usage, rate_drift.beside(present, version), month, prior, engine="simulation"
     )
-    changed = Counter(map(_said, then.lines)) - Counter(map(_said, now.lines))
+    before, after = _amounts(now), _amounts(then)
+    changed = {what for what in before.keys() | after.keys() if before.get(what, ZERO) != after.get(what, ZERO)}
     if now.total == then.total and not changed:
         return None
     return Moved(
@@ -58,7 +61,7 @@ def moved(
         currency=now.currency,
         now=now.total,
         then=then.total,
-        lines=sum(changed.values()),
+        lines=len(changed),
     )
 
 
@@ -135,11 +138,11 @@ def judge(decision: Decision, proposal: str, proposed_by: str, accepts: Collecti
     return verdict(ApprovalCode.TAKEN, decision.reason)
 
 
-def _said(line: RatedLine) -> tuple[object, ...]:
-    """Return what a line bills, without the ids that change with every version."""
-    dimensions = tuple(sorted(line.dimensions.items()))
-    return line.kind, line.clause, line.meter, dimensions, _span(line.service), line.quantity, line.precise_amount
-
-
-def _span(period: Period) -> tuple[datetime, datetime]:
-    return period.starts_at, period.ends_at
+def _amounts(statement: Statement) -> dict[tuple[object, ...], Decimal]:
+    """Return the exact amounts by what they are for: a version's start splits lines, and that alone moves nothing."""
+    sums: dict[tuple[object, ...], Decimal] = {}
+    with exactly():
+        for line in statement.lines:
+            what = (line.kind, line.clause, line.meter, tuple(sorted(line.dimensions.items())))
+            sums[what] = sums.get(what, ZERO) + line.precise_amount
+    return {what: settled(amount, 30) for what, amount in sums.items()}

@@ -85,7 +85,7 @@ class Moved(Value):
     currency: Currency
     now: Exact  # booked totals, in the currency
     then: Exact
-    lines: int = Field(ge=0)  # rated lines that change
+    lines: int = Field(ge=0)  # what is billed for: clauses, meters and dimensions whose exact amount moves
     locked: bool = False  # the accounting period is locked
     invoiced: bool = False
 
