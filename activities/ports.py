@@ -150,6 +150,10 @@ class EvidenceBook(Protocol):
         """Return a statement; raises KeyError."""
         ...
 
+    def rated_at(self, statement: str) -> datetime:
+        """Return when a statement was last kept: the catalog as known then is what it was rated with."""
+        ...
+
     def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
         """Return the newest statement of a customer's month, or None."""
         ...

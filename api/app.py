@@ -121,6 +121,7 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         description="One catalog of rates in both times, and what a usage costs at its instant.",
         docs_url=None,
         redoc_url=None,
+        responses=problem.RESPONSES,
     )
     problem.told_by(app)
     index = Index(catalog)

@@ -7,9 +7,37 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from billing.quote import Unpriced
+
+
+class ProblemBody(BaseModel):
+    """A problem as it is told (RFC 9457), with the place of the fault where there is one."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    line: int | None = Field(default=None, description="which line of a quote, counted from 0")
+    field: str | None = Field(default=None, description="the place of the fault, such as lines[1].meter")
+    remedy: str | None = None
+
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    int(status): {
+        "description": status.phrase,
+        "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
+    }
+    for status in (
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
+}
+"""How every question may be refused, for the OpenAPI page."""
 
 
 class Problem(Exception):

@@ -96,6 +96,8 @@ class RateDesk:
             DecisionNotTaken: the change refused it. NotSimulated: it was never started.
         """
         view = self.view(proposal)
+        if view.simulation is None:
+            raise NotSimulated("this proposal was not simulated yet", proposal=proposal)
         decision = self._desk.write(
             Decision(
                 id=str(uuid4()),
@@ -124,8 +126,6 @@ class RateDesk:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            if view.simulation is None:
-                raise NotSimulated("this proposal was not simulated yet", proposal=proposal) from error
             raise DecisionNotTaken(
                 f"the change has ended: {view.step.value}", code=ApprovalCode.NOT_WAITING.value
             ) from error

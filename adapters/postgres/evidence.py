@@ -169,6 +169,20 @@ class PostgresEvidence:
             raise KeyError(fingerprint)
         return Statement.from_text(body)
 
+    def rated_at(self, statement: str) -> datetime:
+        """Return when a statement was last kept for a close; raises KeyError."""
+        found = (
+            select(StatementUseRow.recorded_at)
+            .where(StatementUseRow.fingerprint == statement)
+            .order_by(col(StatementUseRow.position).desc())
+            .limit(1)
+        )
+        with self.database.reading() as session:
+            at = session.exec(found).first()
+        if at is None:
+            raise KeyError(statement)
+        return at
+
     def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
         """Return the newest statement of a customer's month, or None."""
         with self.database.reading() as session:

@@ -408,6 +408,9 @@ def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_
     assert view.steps[-1].detail == (
         f"{MONTH} locked and billed without it: {CUSTOMER} {MONTH} {moved.delta:+f} {moved.currency}"
     )
+    publish = PublishClose(close=CLOSE, statement=statement.fingerprint(), invoice=f"{MONTH}@1/{CUSTOMER}/USD")
+    again = ActivityEnvironment().run(Publish(outside).publish_close, publish)
+    assert again == world.repeats["publish.publish_close"].first  # the evidence holds what was known when it was rated
     assert proposal.version in outside.terms.rates()
     assert proposal.known in outside.terms.rates(view.proposed_at)
     assert "rita" in outside.terms.proposers([], [proposal.version.id])

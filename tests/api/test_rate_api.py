@@ -232,4 +232,6 @@ def test_what_is_not_there_is_a_problem_too(client: TestClient) -> None:
 def test_the_openapi_page_describes_all_of_it(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/v1/rates", "/v1/rates/{rate_id}", "/v1/quote"} <= set(paths)
+    refused = paths["/v1/quote"]["post"]["responses"]["422"]["content"]
+    assert list(refused) == ["application/problem+json"]
     assert Decimal(client.get("/healthz").json()["head"]) == 4
