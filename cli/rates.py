@@ -1,9 +1,8 @@
 """tieout rates: the catalog in both times, what tables say otherwise, and changes through two people."""
 
-from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,14 +11,14 @@ from adapters.files import read_prices
 from adapters.postgres.catalog import PostgresCatalog
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.rate_changes import PostgresRateChanges
+from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from billing import rate_drift
-from cli import rate_keys
+from cli import rate_keys, rate_output
 from cli.door import Door, wait_for
 from cli.output import As, AsJson, Exit, Reason, leave, print_json, print_table, say
 from models.close import DecisionKind
-from models.rate_card import RateVersion
-from models.rate_change import ChangeStep, ChangeView, KnownRate, RateProposal, Simulation
+from models.rate_change import ChangeStep, ChangeView, RateProposal
 from models.value import decimal_text, instant_text
 from runtime import price_tables, settings, wiring
 from runtime.clock import SystemClock
@@ -50,7 +49,7 @@ def list_(
     """List rate versions, each with its source and the day it was checked."""
     known = PostgresCatalog(_console()).listed(card, at, as_known_at)
     if as_json:
-        print_json([_row(one) for one in known])
+        print_json([rate_output.row(one) for one in known])
         return
     print_table(
         f"{len(known)} rate versions",
@@ -86,8 +85,8 @@ def show(
         print_json(
             {
                 "subject": subject,
-                "timeline": [_row(one) for one in timeline],
-                "proposals": [_change(one) for one in proposals],
+                "timeline": [rate_output.row(one) for one in timeline],
+                "proposals": [rate_output.change(one) for one in proposals],
             }
         )
         return
@@ -97,11 +96,11 @@ def show(
         [
             (
                 instant_text(one.version.starts_at),
-                _until(one.effective_until),
+                rate_output.until(one.effective_until),
                 f"{decimal_text(one.version.amount)} {one.version.currency}",
                 decimal_text(one.version.per),
                 instant_text(one.recorded_at),
-                _until(one.recorded_until),
+                rate_output.until(one.recorded_until),
                 one.proposed_by,
                 one.approved_by,
                 one.version.source,
@@ -110,7 +109,7 @@ def show(
         ],
         right=("amount", "per"),
     )
-    _print_changes(f"{len(proposals)} proposals", proposals)
+    rate_output.print_changes(f"{len(proposals)} proposals", proposals)
     for one in proposals:
         for step in one.steps:
             say(f"{one.id} {step.step.value} {instant_text(step.at)} {step.person or ''} {step.detail}".rstrip())
@@ -141,11 +140,11 @@ def sync(
         new = changes.propose(found, signed.id, now)
     left_out = [{"table": one.table, **each.model_dump()} for one in compared for each in one.left_out]
     if as_json:
-        print_json({"differences": [_difference(one) for one in found], "new": new, "left_out": left_out})
+        print_json({"differences": [rate_output.difference(one) for one in found], "new": new, "left_out": left_out})
     elif not found:
         say("The catalog and the tables agree.")
     else:
-        _print_differences(f"{len(found)} differences, {len(new)} new in the inbox: a person decides", found)
+        rate_output.print_differences(f"{len(found)} differences, {len(new)} new in the inbox: a person decides", found)
     if not as_json:
         for one in left_out:
             say(f"not compared: {one['table']} {one['provider']}/{one['model']}: {one['why']}")
@@ -160,11 +159,11 @@ def inbox(
     """Show the proposals that wait for a person, each with the catalog's value and the table's. Exit code 3 then."""
     waiting = PostgresRateChanges(_console()).inbox(everything)
     if as_json:
-        print_json([_change(one) for one in waiting])
+        print_json([rate_output.change(one) for one in waiting])
     elif not waiting:
         say("Nothing waits.")
     else:
-        _print_changes(f"{len(waiting)} proposals", waiting)
+        rate_output.print_changes(f"{len(waiting)} proposals", waiting)
     if any(one.step not in (ChangeStep.IN_FORCE, ChangeStep.REJECTED, ChangeStep.REFUSED) for one in waiting):
         leave(Exit.WAITING)
 
@@ -193,11 +192,11 @@ def propose(
 
     views = wait_for(work)
     if as_json:
-        print_json([_change(one) for one in views])
+        print_json([rate_output.change(one) for one in views])
     elif not views:
         say("The catalog says so already.")
     else:
-        _print_changes(f"{len(views)} proposals wait for another person", views)
+        rate_output.print_changes(f"{len(views)} proposals wait for another person", views)
     if any(one.step in (ChangeStep.PROPOSED, ChangeStep.SIMULATED) for one in views):
         leave(Exit.WAITING)
 
@@ -213,11 +212,11 @@ def simulate(proposal: Proposal, as_json: AsJson = False) -> None:
     view = wait_for(work)
     simulation = view.simulation
     if as_json:
-        print_json(_change(view))
+        print_json(rate_output.change(view))
     elif simulation is None:
         say("No worker answers; it is simulated when one is back.")
     else:
-        _print_simulation(view, simulation)
+        rate_output.print_simulation(view, simulation)
     if simulation is None:
         leave(Exit.WAITING)
 
@@ -263,7 +262,7 @@ async def _desk(door: Door) -> RateDesk:
     return RateDesk(PostgresDesk(console), PostgresRateChanges(console), await door.client(), door.clock)
 
 
-def _console() -> Any:
+def _console() -> Database:
     return wiring.database(settings.load(), "console")
 
 
@@ -272,109 +271,3 @@ def _instant(text: str) -> datetime:
     if found.tzinfo is None:
         raise typer.BadParameter("expected an instant with its zone, such as 2026-10-20T00:00:00Z")
     return found.astimezone(UTC)
-
-
-def _until(at: datetime | None) -> str:
-    return instant_text(at) if at else "-"
-
-
-def _row(one: KnownRate) -> dict[str, Any]:
-    """Return a version flat, with its id, its fingerprint and both its times."""
-    both = one.model_dump(mode="json")
-    return {"id": one.version.id, "fingerprint": one.version.fingerprint(), **both.pop("version"), **both}
-
-
-def _difference(one: RateProposal) -> dict[str, Any]:
-    return {"id": one.id, "kind": one.kind, "table": one.table, "catalog": one.known, "proposed": one.version}
-
-
-def _change(one: ChangeView) -> dict[str, Any]:
-    return {
-        **_difference(one.proposal),
-        "step": one.step,
-        "proposed_by": one.proposed_by,
-        "proposed_at": one.proposed_at,
-        "money": one.simulation.money() if one.simulation else None,
-        "steps": one.steps,
-    }
-
-
-def _price(version: RateVersion | None) -> str:
-    if version is None:
-        return "none"
-    return f"{decimal_text(version.amount)} {version.currency} / {decimal_text(version.per)}"
-
-
-def _print_differences(title: str, found: Iterable[RateProposal]) -> None:
-    print_table(
-        title,
-        ("id", "subject", "from", "catalog", "table", "source"),
-        [
-            (
-                one.id,
-                one.version.subject,
-                instant_text(one.version.starts_at),
-                _price(one.known),
-                _price(one.version),
-                one.version.source,
-            )
-            for one in found
-        ],
-        right=("catalog", "table"),
-    )
-
-
-def _print_changes(title: str, found: Sequence[ChangeView]) -> None:
-    if found:
-        print_table(
-            title,
-            ("id", "kind", "subject", "from", "catalog", "proposed", "by", "step", "money", "detail"),
-            [
-                (
-                    one.id,
-                    one.proposal.kind.value,
-                    one.proposal.version.subject,
-                    instant_text(one.proposal.version.starts_at),
-                    _price(one.proposal.known),
-                    _price(one.proposal.version),
-                    f"{one.proposed_by} ({one.proposal.table})",
-                    one.step.value,
-                    _money(one.simulation),
-                    one.steps[-1].detail if one.steps else "",
-                )
-                for one in found
-            ],
-            right=("catalog", "proposed", "money"),
-        )
-
-
-def _money(simulation: Simulation | None) -> str:
-    if simulation is None:
-        return ""
-    return ", ".join(f"{amount:+,f} {currency}" for currency, amount in simulation.money().items()) or "0"
-
-
-def _print_simulation(view: ChangeView, simulation: Simulation) -> None:
-    said = f"{view.proposal.version.id}: {_price(view.proposal.known)} to {_price(view.proposal.version)}"
-    print_table(
-        f"{said}; {simulation.rated} customer months rated again, {len(simulation.moved)} move",
-        ("customer", "month", "now", "then", "delta", "lines", "standing"),
-        [
-            (
-                one.customer,
-                one.month,
-                f"{one.now:,f} {one.currency}",
-                f"{one.then:,f} {one.currency}",
-                f"{one.delta:+,f}",
-                str(one.lines),
-                "locked" if one.locked else "invoiced" if one.invoiced else "open",
-            )
-            for one in simulation.moved
-        ],
-        right=("now", "then", "delta", "lines"),
-    )
-    say(f"all together {_money(simulation)}")
-    for no in simulation.refused:
-        say(f"not rated: {no.customer} {no.month}: {no.why}")
-    if simulation.unkept:
-        say(f"no kept usage yet: {', '.join(simulation.unkept)}")

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from models.money import Currency
+from models.money import ZERO, Currency
 from models.period import Month
 from models.rate_card import RateVersion
 from models.usage import Identifier
@@ -117,7 +117,7 @@ class Simulation(Value):
         """Return how much more (less, when negative) all customers pay, by currency."""
         sums: dict[str, Exact] = {}
         for one in self.moved:
-            sums[one.currency] = sums.get(one.currency, one.delta * 0) + one.delta
+            sums[one.currency] = sums.get(one.currency, ZERO) + one.delta
         return dict(sorted(sums.items()))
 
 

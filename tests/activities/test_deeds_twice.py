@@ -17,7 +17,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.approve import Approve
-from activities.change_rate import RateChangeDeeds
+from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
@@ -381,6 +381,19 @@ def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: Worl
     entries = world.outside.journal.entries()
     assert len({(entry.rule, entry.period, entry.accrued) for entry in entries}) == len(entries)
     assert {(entry.period, entry.accrued) for entry in entries} == {(MONTH, True), ("2026-11", False)}
+
+
+def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None:
+    change, run = RateChangeDeeds(world.outside), ActivityEnvironment().run
+    (view,) = PostgresRateChanges(world.desk.database).inbox()
+    with pytest.raises(NoProposal):
+        run(change.simulate, ChangeRate(proposal="0123456789abcdef"))
+    forged = run(change.judge, JudgeRateChange(proposal=view.id, decision="forged"))
+    assert (forged.taken, forged.code.value) == (False, "unknown_decision")
+    lock = f"{DecisionKind.LOCK.value}-{EVERYONE}"  # a row that is there, about something else
+    for decision in ("forged", lock):
+        with pytest.raises(NotApproved):
+            run(change.put_into_catalog, PutIntoCatalog(proposal=view.id, decision=decision))
 
 
 def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_is_touched(world: World) -> None:

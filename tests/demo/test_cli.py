@@ -142,6 +142,21 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
 def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, tmp_path: Path) -> None:
     """After the month was closed and locked: nothing billed is touched, and what it would change is told in money."""
     assert terminal.run("rates", "sync", "--as", "rita")[0] == 0  # the book was seeded from the installed table
+    models = {one["where"]["model"]: one["where"]["provider"] for one in terminal.ok("rates", "list") if one["where"]}
+    table = tmp_path / "2026-11-20.litellm.json"
+    entry = {"litellm_provider": models["gpt-4o"], "input_cost_per_token": 7e-06, "source": "a table"}
+    table.write_text(json.dumps({"gpt-4o": entry}))
+    sync = ("rates", "sync", "--from", f"litellm={table}", "--as", "rita")
+    (found,) = terminal.ok(*sync)["differences"]
+    assert (found["proposed"]["amount"], found["catalog"]["amount"]) == ("0.000007", "2.5")  # both, each per its unit
+    assert terminal.ok(*sync)["new"] == []
+    code, said = terminal.run("rates", "approve", found["id"], "--as", "cora")
+    assert (code, "NotSimulated" in said) == (4, True), said
+    assert terminal.ok("rates", "simulate", found["id"])["step"] == "simulated"
+    assert terminal.run("rates", "reject", found["id"], "--reason", "not what the page says", "--as", "cora")[0] == 0
+    assert terminal.run("rates", "inbox")[0] == 0
+    assert terminal.ok(*sync)["new"] == []  # who rejected it is not asked again
+    assert terminal.run("rates", "inbox")[0] == 0
     before = terminal.ok("rates", "list", "--at", "2026-10-20T00:00:00Z")
     wrong = next(one for one in before if one["id"].startswith("list-2026/call.minutes@"))
     file = tmp_path / "right.yaml"
