@@ -57,7 +57,7 @@ class RatePage(Frozen):
 
     rates: tuple[Rate, ...]
     as_known_at: Instant
-    next: str | None = Field(description="the cursor of the next page, asked for with the same filters; null on the last")
+    next: str | None = Field(description="cursor of the next page, for the same filters; null on the last")
 
 
 class RateHistory(Frozen):
