@@ -8,6 +8,7 @@ another product and is not read.
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -27,7 +28,7 @@ FIELDS = {
     "llm.output_audio_tokens": "output_cost_per_audio_token",
     "tts.characters": "input_cost_per_character",
 }
-BY_SIZE = "_above_"
+BY_SIZE = re.compile(r"_above_\d+k_tokens")
 """In the name of a price that replaces the base one past so many tokens of one request."""
 
 PROVIDERS = {"gemini": "google"}
@@ -63,7 +64,7 @@ def listing(table: Mapping[str, Any], card: str, models: Iterable[tuple[str, str
         if (provider, model) not in wanted:
             continue
         wanted.discard((provider, model))
-        by_size = sorted(key for key in entry if BY_SIZE in key)
+        by_size = sorted(key for key in entry if BY_SIZE.search(key))
         if by_size:
             left_out.append(LeftOut(provider=provider, model=model, why=f"priced by request size: {by_size[0]}"))
             continue

@@ -96,8 +96,11 @@ def _why_not(standard: Any, by_hours: bool) -> str:
 
 
 def _dated(standard: Iterable[Mapping[str, Any]], since: date) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
-    """Yield start and rates in order; a span in which the model was not sold has none."""
+    """Yield start and rates in order, none before `since`; a span in which the model was not sold has none.
+
+    Of several that begin by then the last counts.
+    """
+    first = datetime.combine(since, time(), UTC)
     for one in standard:
         if one["rates"] is not None:
-            starts_at = datetime.fromisoformat(one["start"]) if one["start"] else datetime.combine(since, time(), UTC)
-            yield starts_at, one["rates"]
+            yield max(datetime.fromisoformat(one["start"]), first) if one["start"] else first, one["rates"]

@@ -15,6 +15,7 @@ AS_OF = datetime(2026, 10, 1, tzinfo=UTC)
 SINCE = date(2026, 1, 1)
 LITELLM = """{
  "gpt-x": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1.2999000000000001e-07,
+           "cache_creation_input_token_cost_above_1hr": 1e-06,
            "output_cost_per_token": 1e-05, "source": "https://example.com/p"},
  "gemini/g-tts": {"litellm_provider": "gemini", "mode": "audio_speech", "input_cost_per_character": 0.00018,
            "output_cost_per_audio_token": 0.00001},
@@ -56,6 +57,7 @@ def test_model_prices_are_dated_and_name_their_basis(tmp_path: Path) -> None:
             "m": {
                 "standard": [
                     {"start": None, "rates": rates("2")},
+                    {"start": "2025-12-01T00:00:00Z", "rates": rates("1.75")},
                     {"start": "2026-03-01T00:00:00Z", "rates": None},
                     {"start": "2026-06-01T12:30:00Z", "rates": rates("1.5")},
                 ]
@@ -79,6 +81,7 @@ def test_model_prices_are_dated_and_name_their_basis(tmp_path: Path) -> None:
     found = model_prices.listing(model_prices.read(path), "list", asked, SINCE)
     assert [(one.starts_at, one.amount) for one in found.versions if one.meter == "llm.input_tokens"] == [
         (datetime(2026, 1, 1, tzinfo=UTC), Decimal(2)),
+        (datetime(2026, 1, 1, tzinfo=UTC), Decimal("1.75")),  # both began by then: the last counts
         (datetime(2026, 6, 1, 12, 30, tzinfo=UTC), Decimal("1.5")),
     ]
     assert found.versions[0].source == "model-prices (documented): https://s"
