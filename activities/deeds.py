@@ -13,6 +13,7 @@ from activities.ports import (
     InvoicingPlatform,
     JournalBook,
     ObjectStore,
+    RateChangeBook,
     TermsBook,
     UsageSource,
 )
@@ -25,6 +26,7 @@ class Outside:
     """Everything deeds need from outside, fitted once by runtime/wiring.py."""
 
     terms: TermsBook
+    rate_changes: RateChangeBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from models.close import DecisionKind, Stage, State
 from models.period import Month, Zone
+from models.rate_change import ChangeStep
 from models.usage import Identifier
 from models.value import Frozen, Instant
 
@@ -353,3 +354,69 @@ def close_id(month: str, revision: int) -> str:
 def customer_close_id(month: str, revision: int, customer: str) -> str:
     """Return the workflow id of a customer's close."""
     return f"{close_id(month, revision)}/{customer}"
+
+
+class ChangeRate(Frozen):
+    """Take a proposed rate version through simulation and decision into force; one change for one proposal."""
+
+    proposal: Identifier
+
+
+class SimulationRef(Frozen):
+    """A kept simulation: customer months that move and that were refused, and the money by currency, in minor units."""
+
+    proposal: Identifier
+    fingerprint: str
+    months: tuple[Month, ...]
+    rated: int
+    moved: int
+    refused: int
+    money_minor: dict[str, int]
+
+
+class JudgeRateChange(Frozen):
+    """Judge a decision row about a proposal."""
+
+    proposal: Identifier
+    decision: str
+
+
+class PutIntoCatalog(Frozen):
+    """Append an approved version to the catalog."""
+
+    proposal: Identifier
+    decision: str
+
+
+class InCatalog(Frozen):
+    """A version in the catalog: from when it is in force, and the locked months that were billed without it."""
+
+    version: str
+    starts_at: Instant
+    locked: tuple[Month, ...] = ()
+    detail: str = ""
+
+
+class ConcludeChange(Frozen):
+    """Keep how a rate change stands."""
+
+    proposal: Identifier
+    step: ChangeStep
+    person: Identifier | None = None
+    detail: str = ""
+
+
+class RateChanged(Frozen):
+    """How a rate change ended."""
+
+    proposal: Identifier
+    step: ChangeStep
+    person: Identifier | None = None
+    version: str | None = None
+    locked: tuple[Month, ...] = ()
+    detail: str = ""
+
+
+def rate_change_id(proposal: str) -> str:
+    """Return the workflow id of a rate change."""
+    return f"rate/{proposal}"

@@ -4,7 +4,7 @@ All are synchronous (deeds run in threads), and every write is safe to repeat: t
 with the same content returns what is there, a second with other content raises `Conflict`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
 from models.period import Period
 from models.rate_card import RateVersion
+from models.rate_change import ChangeView, StepTaken
 from models.reconciliation import Reconciliation, Resolution
 from models.snapshot import Artifact, Snapshot
 from models.statement import Statement
@@ -91,8 +92,18 @@ class TermsBook(Protocol):
         """Append a contract version and return its version id."""
         ...
 
-    def add_rates(self, versions: Sequence[RateVersion], proposed_by: str, approved_by: str, at: datetime) -> int:
-        """Append rate versions and return how many are new; overlapping ones raise `OverlappingRates`."""
+    def add_rates(
+        self,
+        versions: Sequence[RateVersion],
+        proposed_by: str,
+        approved_by: str,
+        at: datetime,
+        correcting: Collection[str] = (),
+    ) -> int:
+        """Append rate versions and return how many are new; overlapping ones raise `OverlappingRates`.
+
+        `correcting`: fingerprints of versions whose place one of the same start may take.
+        """
         ...
 
     def declare(self, authority: Authority, at: datetime) -> None:
@@ -127,6 +138,10 @@ class EvidenceBook(Protocol):
         """Return the newest reconciliation of a customer's month, or None."""
         ...
 
+    def newest_reconciliation(self, month: str, customer: str) -> Reconciliation | None:
+        """Return the newest reconciliation of a customer's month at its highest revision, or None."""
+        ...
+
     def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
         """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
         ...
@@ -137,6 +152,10 @@ class EvidenceBook(Protocol):
 
     def statement(self, fingerprint: str) -> Statement:
         """Return a statement; raises KeyError."""
+        ...
+
+    def rated_at(self, statement: str) -> datetime:
+        """Return when a statement was last kept: the catalog as known then is what it was rated with."""
         ...
 
     def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
@@ -211,6 +230,18 @@ class Desk(Protocol):
 
     def write(self, decision: Decision) -> Decision:
         """Write a decision row (idempotent by its id)."""
+        ...
+
+
+class RateChangeBook(Protocol):
+    """Proposed rate versions, and the steps of their changes: each is taken once."""
+
+    def proposal(self, proposal_id: str) -> ChangeView | None:
+        """Return a proposal with the steps taken so far, or None."""
+        ...
+
+    def take(self, step: StepTaken) -> StepTaken:
+        """Keep a step once and return the one that is kept: the first."""
         ...
 
 

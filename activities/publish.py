@@ -158,7 +158,7 @@ class Publish:
             policy=outside.policy,
             authorities=outside.terms.authorities(),
             contracts=contracts,
-            rates=outside.terms.rates(),
+            rates=outside.terms.rates(outside.evidence.rated_at(task.statement)),
             prior=prior,
             resolutions=outside.evidence.resolutions(close.month, close.revision, close.customer),
             decisions=outside.closes.decisions(close.month, close.revision, close.customer),

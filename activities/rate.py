@@ -25,19 +25,20 @@ class Rate:
             A refusal of the contract or the rate card: the customer is parked.
         """
         outside, close = self.outside, task.close
+        rated_at = outside.clock.now()  # what is known then is what its evidence is re-performed with
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
         reconciliation = outside.evidence.reconciliation(task.reconciliation)
         usage = pq.read_table(outside.store.path(reconciliation.usage))
         statement = rating.statement_for(
             contracts,
             usage,
-            outside.terms.rates(),
+            outside.terms.rates(rated_at),
             close.month,
             outside.evidence.issued_statements(contracts[-1].contract, close.month),
             reconciliation=task.reconciliation,
             engine=outside.engine,
         )
-        fingerprint = outside.evidence.keep_statement(statement, close.revision, outside.clock.now())
+        fingerprint = outside.evidence.keep_statement(statement, close.revision, rated_at)
         total_minor = to_minor(statement.total, statement.currency)
         outside.closes.project(
             close.month,

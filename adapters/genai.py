@@ -13,6 +13,7 @@ from typing import Any
 
 from genai_prices.data import providers
 
+from models.price_table import LeftOut, Listing
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 
@@ -70,6 +71,18 @@ def rate_versions(
                     )
                 )
     return tuple(found)
+
+
+def listing(card: str, models: Iterable[tuple[str, str]], since: date, as_of: datetime) -> Listing:
+    """Return what the installed table lists for each (provider, model); what it does not price by unit is left out."""
+    versions: list[RateVersion] = []
+    left_out: list[LeftOut] = []
+    for provider, model in models:
+        try:
+            versions += rate_versions(card, [(provider, model)], since, as_of.date())
+        except (UnknownModel, NotAUnitPrice) as refusal:
+            left_out.append(LeftOut(provider=provider, model=model, why=refusal.what))
+    return Listing(table="genai-prices", dated=True, as_of=as_of, versions=tuple(versions), left_out=tuple(left_out))
 
 
 def _alternatives(provider: str, model: str, since: date) -> Iterator[tuple[date, Any]]:

@@ -17,6 +17,8 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.RETRY: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER}),
     DecisionKind.SKIP: frozenset({Role.CONTROLLER}),
     DecisionKind.LOCK: frozenset({Role.CONTROLLER}),
+    DecisionKind.APPROVE_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.REJECT_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
 }
 """Which roles may decide what."""
 

@@ -20,6 +20,7 @@ from adapters.postgres.terms import PostgresTerms
 from devstack.book import people, seed, sources
 from devstack.book.calls import HABITS, true_usage
 from devstack.failure import ServiceFailed
+from devstack.rate_api import RateApi
 from devstack.up import DEFAULT_STATE, Stack, wait_for_a_signal
 from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
@@ -41,18 +42,22 @@ def main(
             os.environ.update(stack.endpoints.as_environment())
             os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
             workers = Workers(stack.state.root, stack.endpoints.as_environment())
+            rate_api = RateApi(stack.state, stack.endpoints.as_environment())
             workers.start()
             try:
                 prepare(stack)
-                _print(stack)
+                rate_api.start()
+                _print(stack, rate_api.url)
                 asked = wait_for_a_signal()
                 while not asked.wait(1):
-                    if stack.ended() or not workers.running:
-                        names = [service.name for service in stack.ended()] + ([] if workers.running else ["workers"])
+                    ours = {"workers": workers.running, "rate-api": rate_api.running}
+                    if stack.ended() or not all(ours.values()):
+                        names = [service.name for service in stack.ended()] + [one for one in ours if not ours[one]]
                         console.print(f"ended by itself: {', '.join(names)}; see {stack.state.root / 'logs'}")
                         code = 1
                         break
             finally:
+                rate_api.stop()
                 workers.stop()
     except KeyboardInterrupt:
         code = 0
@@ -88,7 +93,7 @@ def prepare(stack: Stack) -> None:
     asyncio.run(scheduled())
 
 
-def _print(stack: Stack) -> None:
+def _print(stack: Stack, rate_api: str) -> None:
     ends = stack.endpoints
     names = ", ".join(person for person, _, _ in people.PEOPLE)
     for what, where in (
@@ -97,6 +102,7 @@ def _print(stack: Stack) -> None:
         ("S3", ends.s3_url),
         ("ClickHouse", ends.clickhouse_url.rsplit("@", 1)[-1]),
         ("Stripe double", ends.stripe_url),
+        ("Rate API", f"{rate_api}/v1/rates, with a key: ./tieout rates key create --name me --as erik"),
     ):
         console.print(f"{what:14} {where}")
     console.print(f"people         {names}: sign with --as")

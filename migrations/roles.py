@@ -15,7 +15,8 @@ WORKER = "tieout_worker"
 CONSOLE = "tieout_console"
 PORTAL = "tieout_portal"
 AUDITOR = "tieout_auditor"
-ROLES = (OWNER, WORKER, CONSOLE, PORTAL, AUDITOR)
+RATES = "tieout_rates"
+ROLES = (OWNER, WORKER, CONSOLE, PORTAL, AUDITOR, RATES)
 
 DRIVER = "postgresql+psycopg"
 

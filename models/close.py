@@ -44,6 +44,8 @@ class DecisionKind(StrEnum):
     RETRY = "retry"
     SKIP = "skip"
     LOCK = "lock"  # of an accounting period; its customer is the word `everyone`
+    APPROVE_RATE = "approve_rate"  # of a proposed rate version; customer `everyone`, subject the proposal
+    REJECT_RATE = "reject_rate"
 
 
 class Role(StrEnum):

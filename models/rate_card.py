@@ -1,10 +1,14 @@
 """Rate versions: one dated fact of a rate card, with where it comes from."""
 
+from decimal import localcontext
+
 from pydantic import Field
 
 from models.money import Currency
 from models.usage import Dimensions, Identifier
 from models.value import Day, Instant, NotNegative, Positive, Value, instant_text
+
+_DIGITS = 80  # a price that was a float has 24 digits, and a unit may have as many
 
 
 class RateVersion(Value):
@@ -33,3 +37,10 @@ class RateVersion(Value):
     def id(self) -> str:
         """The version's id: card, meter, dimensions and start."""
         return f"{self.subject}@{instant_text(self.starts_at)}"
+
+    def same_price(self, other: "RateVersion") -> bool:
+        """Return whether both say the same price, compared exactly: 3 for 1,000 is 0.003 for 1."""
+        with localcontext() as context:
+            context.prec = _DIGITS
+            mine, theirs = self.amount * other.per, other.amount * self.per
+        return self.currency == other.currency and mine == theirs

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     database_worker_url: SecretStr | None = None
     database_console_url: SecretStr | None = None
     database_auditor_url: SecretStr | None = None
+    database_rates_url: SecretStr | None = None  # the rate API's: it reads the catalog, nothing else
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket

@@ -13,6 +13,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.posthog import PostHogExport, read_mapping
@@ -36,11 +37,12 @@ class SettingMissing(Refusal):
 
 
 def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console or auditor."""
+    """Return the database as one role sees it: worker, console, auditor or rates."""
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
         "auditor": config.database_auditor_url,
+        "rates": config.database_rates_url,
     }[role]
     if given is not None:
         return Database(given.get_secret_value())
@@ -99,6 +101,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
     policy = policy_of(config)
     return Outside(
         terms=PostgresTerms(books),
+        rate_changes=PostgresRateChanges(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),

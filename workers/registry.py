@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.approve import Approve
+from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
@@ -18,8 +19,9 @@ from workflows.close_shard import CloseShard
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.rate_change import RateChange
 
-WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod)
+WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod, RateChange)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Queue:
 def queues(outside: Outside) -> dict[str, Queue]:
     """Return the queues by the worker role that serves them: one queue for each rate limit."""
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
-    invoice = InvoiceDeeds(outside)
+    invoice, change = InvoiceDeeds(outside), RateChangeDeeds(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -48,6 +50,9 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 approve.verify_decision,
                 approve.remind,
                 approve.note,
+                change.judge,
+                change.put_into_catalog,
+                change.conclude,
                 publish.await_closed,
             ],
         ),
@@ -60,6 +65,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 Reconcile(outside).compare_sources,
                 Rate(outside).rate_usage,
                 Recognize(outside).schedule_revenue,
+                change.simulate,
             ],
         ),
         "stripe": Queue(options.STRIPE_QUEUE, (), [invoice.draft_invoice, invoice.finalize_invoice]),

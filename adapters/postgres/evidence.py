@@ -107,6 +107,18 @@ class PostgresEvidence:
             fingerprint = _latest(session, ReconciliationUseRow, month, revision, customer)
         return self.reconciliation(fingerprint) if fingerprint else None
 
+    def newest_reconciliation(self, month: str, customer: str) -> Reconciliation | None:
+        """Return the newest reconciliation of a customer's month at its highest revision, or None."""
+        found = (
+            select(ReconciliationUseRow.fingerprint)
+            .where(ReconciliationUseRow.period == month, ReconciliationUseRow.customer == customer)
+            .order_by(col(ReconciliationUseRow.revision).desc(), col(ReconciliationUseRow.position).desc())
+            .limit(1)
+        )
+        with self.database.reading() as session:
+            fingerprint = session.exec(found).first()
+        return self.reconciliation(fingerprint) if fingerprint else None
+
     def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
         """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
         found = (
@@ -156,6 +168,20 @@ class PostgresEvidence:
         if body is None:
             raise KeyError(fingerprint)
         return Statement.from_text(body)
+
+    def rated_at(self, statement: str) -> datetime:
+        """Return when a statement was last kept for a close; raises KeyError."""
+        found = (
+            select(StatementUseRow.recorded_at)
+            .where(StatementUseRow.fingerprint == statement)
+            .order_by(col(StatementUseRow.position).desc())
+            .limit(1)
+        )
+        with self.database.reading() as session:
+            at = session.exec(found).first()
+        if at is None:
+            raise KeyError(statement)
+        return at
 
     def latest_statement(self, month: str, close_revision: int, customer: str) -> Statement | None:
         """Return the newest statement of a customer's month, or None."""

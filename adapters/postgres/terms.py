@@ -1,6 +1,6 @@
 """Terms: contracts, rate versions and authorities, appended with both times."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -127,11 +127,20 @@ class PostgresTerms:
             raise Conflict("a contract version is appended once", version=contract.version)
         return contract.version
 
-    def add_rates(self, versions: Sequence[RateVersion], proposed_by: str, approved_by: str, at: datetime) -> int:
+    def add_rates(
+        self,
+        versions: Sequence[RateVersion],
+        proposed_by: str,
+        approved_by: str,
+        at: datetime,
+        correcting: Collection[str] = (),
+    ) -> int:
         """Append rate versions and return how many are new.
 
         A version in force until another begins is superseded in recorded time by rows that say so; nothing of what
         was known before is lost. Where `at` is not after what is known, the new knowledge is a microsecond later.
+        `correcting` are the fingerprints of versions known to be wrong: one of the same start takes their place, and
+        what was known until then stays to be looked up.
 
         Raises:
             FourEyes: proposer and approver are one person.
@@ -146,7 +155,7 @@ class PostgresTerms:
                 one_at_a_time(session, "rate_versions")
                 known = _known(session, by_subject)
                 changes = [
-                    _changed(subject, known.get(subject, []), fresh, proposed_by, approved_by, at)
+                    _changed(subject, known.get(subject, []), fresh, proposed_by, approved_by, at, correcting)
                     for subject, fresh in by_subject.items()
                 ]
                 for superseded, superseded_at in (each for ended, _, _ in changes for each in ended):
@@ -204,15 +213,21 @@ def _changed(
     proposed_by: str,
     approved_by: str,
     at: datetime,
+    correcting: Collection[str],
 ) -> _Change:
     """Return which rows are superseded (and when), the rows to add, and how many versions are new."""
     there = {row.effective.lower: row for row in known}
     starts = {row.effective.lower: RateVersion.from_text(row.body) for row in known}
     new = 0
+    wrong: set[datetime] = set()
     for version in fresh:
         rival = starts.get(version.starts_at)
         if rival is None:
             starts[version.starts_at] = version
+            new += 1
+        elif rival != version and rival.fingerprint() in correcting:
+            starts[version.starts_at] = version
+            wrong.add(version.starts_at)
             new += 1
         elif rival != version:
             raise OverlappingRates(
@@ -220,7 +235,9 @@ def _changed(
             )
     ordered = sorted(starts)
     ends = dict(zip(ordered, [*ordered[1:], None], strict=True))
-    superseded = [row for row in known if row.effective.upper != ends[row.effective.lower]]
+    superseded = [
+        row for row in known if row.effective.upper != ends[row.effective.lower] or row.effective.lower in wrong
+    ]
     recorded_at = max([at, *(row.recorded.lower + _TICK for row in superseded)])
     rows = []
     for start in ordered:
@@ -232,8 +249,8 @@ def _changed(
                 starts[start],
                 Range(start, ends[start]),
                 Range(recorded_at, None),
-                row.proposed_by if row else proposed_by,
-                row.approved_by if row else approved_by,
+                row.proposed_by if row and start not in wrong else proposed_by,
+                row.approved_by if row and start not in wrong else approved_by,
             )
         )
     return [(row, recorded_at) for row in superseded], rows, new

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -16,21 +17,27 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.approve import Approve
+from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
     AskApproval,
+    ChangeRate,
     CloseMonth,
     CompareSources,
+    ConcludeChange,
     CustomerRef,
     DraftRef,
     FinalizeDraft,
+    InCatalog,
     IssuedRef,
+    JudgeRateChange,
     LockMonth,
     Park,
     PostRevenue,
     PublishClose,
+    PutIntoCatalog,
     RateUsage,
     Remind,
     SealEvidence,
@@ -53,6 +60,7 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.stripe import StripeInvoices
@@ -65,7 +73,9 @@ from migrations.upgrade import upgrade
 from models.approval import Decision
 from models.close import EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
+from models.money import total
 from models.period import Period
+from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
 from models.value import canonical_json
 from runtime.clock import SystemClock
@@ -217,6 +227,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
     ends = stack.endpoints
     return Outside(
         terms=PostgresTerms(books),
+        rate_changes=PostgresRateChanges(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
@@ -280,6 +291,24 @@ def _close_twice(world: World) -> None:
     twice(publish.await_closed, CLOSE)
     twice(publish.seal_evidence, SealEvidence(close=CLOSE, workflow_id="close/2026-10/cirrus", run_id="r"))
     twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
+    _change_a_rate_twice(world, statement.fingerprint)
+
+
+def _change_a_rate_twice(world: World, statement: str) -> None:
+    """Correct a rate the locked month was billed with, to the double: proposed by one, approved by another."""
+    outside, twice = world.outside, world.twice
+    used = set(outside.evidence.statement(statement).rate_versions)
+    wrong = next(one for one in outside.terms.rates() if one.id in used)
+    right = wrong.model_copy(update={"amount": wrong.amount * 2})
+    proposal = RateProposal(table="file", version=right, known=wrong)
+    PostgresRateChanges(world.desk.database).propose([proposal], "rita", outside.clock.now())
+    change = RateChangeDeeds(outside)
+    twice(change.simulate, ChangeRate(proposal=proposal.id))
+    decision = world.decide(DecisionKind.APPROVE_RATE, "cora", EVERYONE, proposal.id)
+    twice(change.judge, JudgeRateChange(proposal=proposal.id, decision=decision))
+    kept: InCatalog = twice(change.put_into_catalog, PutIntoCatalog(proposal=proposal.id, decision=decision))
+    step = ChangeStep.NEEDS_CORRECTION if kept.locked else ChangeStep.IN_FORCE
+    twice(change.conclude, ConcludeChange(proposal=proposal.id, step=step, detail=kept.detail))
 
 
 @pytest.fixture(scope="module")
@@ -325,6 +354,10 @@ DEEDS = (
     "publish.await_closed",
     "publish.seal_evidence",
     "publish.seal_month",
+    "rate_change.simulate",
+    "rate_change.judge",
+    "rate_change.put_into_catalog",
+    "rate_change.conclude",
 )
 
 
@@ -349,3 +382,49 @@ def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: Worl
     entries = world.outside.journal.entries()
     assert len({(entry.rule, entry.period, entry.accrued) for entry in entries}) == len(entries)
     assert {(entry.period, entry.accrued) for entry in entries} == {(MONTH, True), ("2026-11", False)}
+
+
+def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None:
+    change, run = RateChangeDeeds(world.outside), ActivityEnvironment().run
+    (view,) = PostgresRateChanges(world.desk.database).inbox()
+    with pytest.raises(NoProposal):
+        run(change.simulate, ChangeRate(proposal="0123456789abcdef"))
+    forged = run(change.judge, JudgeRateChange(proposal=view.id, decision="forged"))
+    assert (forged.taken, forged.code.value) == (False, "unknown_decision")
+    lock = f"{DecisionKind.LOCK.value}-{EVERYONE}"  # a row that is there, about something else
+    for decision in ("forged", lock):
+        with pytest.raises(NotApproved):
+            run(change.put_into_catalog, PutIntoCatalog(proposal=view.id, decision=decision))
+
+
+def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_is_touched(world: World) -> None:
+    outside = world.outside
+    (view,) = PostgresRateChanges(world.desk.database).inbox()
+    simulation, proposal = view.simulation, view.proposal
+    assert simulation is not None
+    assert [one.step for one in view.steps] == [ChangeStep.SIMULATED, ChangeStep.APPROVED, ChangeStep.NEEDS_CORRECTION]
+    (moved,) = simulation.moved
+    statement = outside.evidence.latest_statement(MONTH, 1, CUSTOMER)
+    assert statement is not None
+    assert (moved.customer, moved.month, moved.now, moved.locked, moved.invoiced) == (
+        CUSTOMER,
+        MONTH,
+        statement.total,  # what was billed, at the wrong rate
+        True,
+        True,
+    )
+    affected = total(
+        line.precise_amount for line in statement.lines if line.explanation.rate_version == proposal.version.id
+    )
+    # What was priced by this version doubles; each line is rounded by itself, so within a cent a line.
+    assert abs(moved.delta - affected) <= Decimal("0.01") * moved.lines
+    assert moved.delta > 0
+    assert view.steps[-1].detail == (
+        f"{MONTH} locked and billed without it: {CUSTOMER} {MONTH} {moved.delta:+f} {moved.currency}"
+    )
+    publish = PublishClose(close=CLOSE, statement=statement.fingerprint(), invoice=f"{MONTH}@1/{CUSTOMER}/USD")
+    again = ActivityEnvironment().run(Publish(outside).publish_close, publish)
+    assert again == world.repeats["publish.publish_close"].first  # the evidence holds what was known when it was rated
+    assert proposal.version in outside.terms.rates()
+    assert proposal.known in outside.terms.rates(view.proposed_at)
+    assert "rita" in outside.terms.proposers([], [proposal.version.id])

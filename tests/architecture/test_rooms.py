@@ -16,6 +16,7 @@ ROOMS = (
     "adapters",
     "runtime",
     "cli",
+    "api",
     "devstack",
     "migrations",
 )

@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,77 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     assert terminal.run("schedule", "show")[0] == 0
     code, said = terminal.run("audit", "verify", month)
     assert (code, "The evidence agrees." in said) == (0, True), said
+
+
+def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, tmp_path: Path) -> None:
+    """After the month was closed and locked: nothing billed is touched, and what it would change is told in money."""
+    assert terminal.run("rates", "sync", "--as", "rita")[0] == 0  # the book was seeded from the installed table
+    table = tmp_path / "2026-11-20.litellm.json"
+    entry = {"litellm_provider": "openai", "input_cost_per_token": 7e-06, "source": "a table"}
+    table.write_text(json.dumps({"gpt-4o": entry}))
+    sync = ("rates", "sync", "--from", f"litellm={table}", "--as", "rita")
+    (found,) = terminal.ok(*sync)["differences"]
+    assert (found["proposed"]["amount"], found["catalog"]["amount"]) == ("0.000007", "2.5")  # both, each per its unit
+    assert terminal.ok(*sync)["new"] == []
+    code, said = terminal.run("rates", "approve", found["id"], "--as", "cora")
+    assert (code, "NotSimulated" in said) == (4, True), said
+    assert terminal.ok("rates", "simulate", found["id"])["step"] == "simulated"
+    assert terminal.run("rates", "reject", found["id"], "--reason", "not what the page says", "--as", "cora")[0] == 0
+    assert terminal.run("rates", "inbox")[0] == 0
+    assert terminal.ok(*sync)["new"] == []  # who rejected it is not asked again
+    assert terminal.run("rates", "inbox")[0] == 0
+    before = terminal.ok("rates", "list", "--at", "2026-10-20T00:00:00Z")
+    wrong = next(one for one in before if one["id"].startswith("list-2026/call.minutes@"))
+    file = tmp_path / "right.yaml"
+    file.write_text(
+        "- {rate: list-2026, meter: call.minutes, from: 2026-01-01, amount: '0.06', per: 1, currency: USD,"
+        " source: the price list, checked_on: 2026-11-24}\n"
+    )
+    code, said = terminal.run("rates", "propose", str(file), "--as", "erik")
+    assert (code, "NotYourRate" in said) == (4, True), said
+    (proposed,) = terminal.ok("rates", "propose", str(file), "--as", "pia")
+    (again,) = terminal.ok("rates", "propose", str(file), "--as", "cora")
+    assert again["proposed_by"] == "pia"  # the same proposal is one change, and hers
+    assert (proposed["id"], proposed["kind"], proposed["step"]) == (again["id"], "correction", "simulated")
+    moved = proposed["steps"][0]["simulation"]["moved"]
+    assert {one["month"] for one in moved} == {"2026-10"}
+    delta = sum(Decimal(one["then"]) - Decimal(one["now"]) for one in moved)
+    assert Decimal(proposed["money"]["USD"]) == delta > 0
+    invoices = terminal.ok("invoice", "show", "2026-10")
+    change = proposed["id"]
+    assert terminal.run("rates", "simulate", change)[0] == 0
+    code, said = terminal.run("rates", "approve", change, "--as", "pia")
+    assert (code, "preparer_may_not_approve" in said) == (4, True), said
+    code, said = terminal.run("rates", "approve", change, "--reason", "as listed", "--as", "aron")
+    assert (code, "needs_correction: 2026-10 locked" in said) == (3, True), said
+    assert [one["step"] for one in terminal.ok("rates", "inbox")] == ["needs_correction"]
+    code, said = terminal.run("rates", "approve", change, "--as", "abby")
+    assert (code, "not_waiting" in said) == (4, True), said
+
+    timeline = terminal.ok("rates", "show", wrong["id"])["timeline"]
+    assert [(one["amount"], one["recorded_until"] is None) for one in timeline] == [("0.05", False), ("0.06", True)]
+    assert (timeline[1]["proposed_by"], timeline[1]["approved_by"]) == ("pia", "aron")
+    known = ("--as-known-at", wrong["recorded_at"])
+    then = terminal.ok("rates", "list", "--at", "2026-10-20T00:00:00Z", *known)
+    assert {one["amount"] for one in then if one["meter"] == "call.minutes"} == {"0.05"}
+    assert terminal.ok("invoice", "show", "2026-10") == invoices
+    assert terminal.run("audit", "verify", "2026-10")[0] == 0
+
+    port = json.loads((Path(terminal.environment["TIEOUT_STATE"]) / "remembered" / "rate-api.json").read_text())["port"]
+    code, said = terminal.run("rates", "key", "create", "--name", "x", "--as", "pia")
+    assert (code, "NotYourKey" in said) == (4, True), said
+    scopes = ("--scope", "rates:read", "--scope", "rates:quote")
+    key = terminal.ok("rates", "key", "create", "--name", "billing", *scopes, "--as", "erik")
+    line = {"meter": "call.minutes", "quantity": "12.5", "at": "2026-10-20T00:00:00Z"}
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key['key']}"}, trust_env=False
+    ) as api:
+        assert api.get(f"/v1/rates/{wrong['id']}").json()["rate"]["amount"] == "0.06"
+        quoted = api.post("/v1/quote", json={"card": "list-2026", "lines": [line]}).json()
+        # 12.5 minutes x 0.06
+        assert (quoted["totals"], quoted["lines"][0]["version"]) == ({"USD": "0.75"}, wrong["id"])
+        assert terminal.run("rates", "key", "revoke", key["id"], "--as", "erik")[0] == 0
+        assert api.get("/v1/rates").status_code == 401
 
 
 def test_demo_people_do_not_exist_outside_the_embedded_stack(terminal: Terminal) -> None:

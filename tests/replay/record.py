@@ -1,4 +1,6 @@
-"""Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER].
+"""Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
+
+PLANS is `rate-change` or `customer-close` (with the whole month); both, when left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -9,17 +11,28 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
-from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decide, LockMonth, TriggerClose
+from activities.messages import (
+    ChangeRate,
+    CloseCustomer,
+    CloseMonth,
+    CustomerClosed,
+    Decide,
+    LockMonth,
+    RateChanged,
+    TriggerClose,
+)
 from devstack.services import program
-from models.close import DecisionKind, Stage, State
+from models.close import EVERYONE, DecisionKind, Stage, State
 from runtime import temporal
 from runtime.desk import UPDATES
 from tests.workflows.conftest import workers
@@ -29,6 +42,7 @@ from workflows import options, search
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.rate_change import RateChange
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -130,8 +144,45 @@ SCENES: dict[str, Scene] = {
 }
 
 
-async def record(folder: Path) -> list[Path]:
-    """Write one history for each plan and way it can go; return the files."""
+PROPOSAL = "0123456789abcdef"
+RATE_SCENES = {
+    "in-force": DecisionKind.APPROVE_RATE,
+    "needs-correction": DecisionKind.APPROVE_RATE,
+    "refused": DecisionKind.APPROVE_RATE,
+    "rejected": DecisionKind.REJECT_RATE,
+}
+"""How a rate change may go, and what the second person says; before it a forged decision and the proposer's own."""
+
+
+async def _rate_changes(client: Client, folder: Path) -> list[Path]:
+    written = []
+    for name, kind in RATE_SCENES.items():
+        deeds = LockableDeeds()
+        deeds.locked = (MONTH,) if name == "needs-correction" else ()
+        deeds.failing = {"put_into_catalog": [refused("CatalogMoved")]} if name == "refused" else {}
+        if name == "in-force":
+            deeds.rate_starts_at = datetime.now(UTC) + timedelta(seconds=3)  # a timer stands in its history
+        async with workers(client, deeds, 1000):
+            handle: WorkflowHandle[RateChange, RateChanged] = await client.start_workflow(
+                RateChange.run,
+                ChangeRate(proposal=PROPOSAL),
+                id=f"rate/{PROPOSAL}/{name}",
+                task_queue=options.CLOSE_QUEUE,
+            )
+            await handle.execute_update(RateChange.simulation)
+            await handle.signal(RateChange.decide_by_signal, Decide(decision="forged"))
+            own = deeds.decide("own", DecisionKind.APPROVE_RATE, "rita", PROPOSAL, customer=EVERYONE)
+            with suppress(WorkflowUpdateFailedError):
+                await handle.execute_update(RateChange.decide, Decide(decision=own), id=own)
+            second = deeds.decide("second", kind, "cora", PROPOSAL, customer=EVERYONE)
+            await handle.execute_update(RateChange.decide, Decide(decision=second), id=second)
+            await handle.result()
+            written.append(await _keep(client, handle.id, folder / f"rate-change-{name}.json"))
+    return written
+
+
+async def record(folder: Path, only: str = "") -> list[Path]:
+    """Write one history for each plan (of those named) and way it can go; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     async with await WorkflowEnvironment.start_local(
@@ -140,6 +191,10 @@ async def record(folder: Path) -> list[Path]:
         search_attributes=list(search.ALL),
         identity="recorder",
     ) as env:
+        if "rate-change".startswith(only):
+            written += await _rate_changes(env.client, folder)
+        if not "customer-close".startswith(only):
+            return written
         for name, scene in SCENES.items():
             deeds = LockableDeeds()
             deeds.people, deeds.findings = scene.people, scene.findings
@@ -192,7 +247,7 @@ def _without_traces(content: Any) -> Any:
 def main() -> None:
     """Record into the folder named, or over the committed ones."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HISTORIES
-    for path in asyncio.run(record(folder)):
+    for path in asyncio.run(record(folder, *sys.argv[2:3])):
         print(path)
     sys.stdout.flush()
     os._exit(0)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)

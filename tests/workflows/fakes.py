@@ -11,13 +11,17 @@ from temporalio.exceptions import ApplicationError
 from activities.messages import (
     ApprovalNeed,
     AskApproval,
+    ChangeRate,
     CloseMonth,
     CompareSources,
+    ConcludeChange,
     CustomerClosed,
     CustomerRef,
     DraftRef,
     FinalizeDraft,
+    InCatalog,
     IssuedRef,
+    JudgeRateChange,
     Opened,
     Park,
     Population,
@@ -25,6 +29,7 @@ from activities.messages import (
     PostRevenue,
     PublishClose,
     PublishedRef,
+    PutIntoCatalog,
     RateUsage,
     Readiness,
     ReconciliationRef,
@@ -33,6 +38,7 @@ from activities.messages import (
     SealEvidence,
     SealMonth,
     SealSource,
+    SimulationRef,
     Slices,
     SnapshotRef,
     SourceState,
@@ -40,7 +46,7 @@ from activities.messages import (
     StatementRef,
     VerifyDecision,
 )
-from billing import approval
+from billing import approval, rate_change
 from models.approval import Decision, Person, Verdict
 from models.close import DecisionKind, Role, State
 
@@ -50,6 +56,7 @@ PEOPLE = {
     "aron": (Role.APPROVER,),
     "abby": (Role.APPROVER,),
     "cora": (Role.CONTROLLER,),
+    "rita": (Role.PREPARER, Role.APPROVER),
     "erik": (Role.ENGINEER,),
 }
 
@@ -73,6 +80,9 @@ class Deeds:
         self.customers: tuple[str, ...] = ("acme",)
         self.reminders = 0
         self.held: dict[str, Event] = {}
+        self.rate_starts_at = LONG_AGO
+        self.locked: tuple[str, ...] = ()
+        self.concluded: list[ConcludeChange] = []
 
     def decide(self, id_: str, kind: DecisionKind, person: str, subject: str = "", **more: Any) -> str:
         """Write a decision row and return its id."""
@@ -227,7 +237,43 @@ class Deeds:
             did("await_closed")
             return CustomerClosed(customer=task.customer, state=State.DONE)
 
+        @activity.defn(name="rate_change.simulate")
+        def simulate(task: ChangeRate) -> SimulationRef:
+            did("simulate")
+            return SimulationRef(
+                proposal=task.proposal,
+                fingerprint="sim",
+                months=("2026-09", "2026-10"),
+                rated=3,
+                moved=1,
+                refused=0,
+                money_minor={"USD": 750},
+            )
+
+        @activity.defn(name="rate_change.judge")
+        def judge(task: JudgeRateChange) -> Verdict:
+            did("judge")
+            decision = self.decisions.get(task.decision)
+            if decision is None:
+                return approval.unknown(task.decision)
+            return rate_change.judge(decision, task.proposal, "rita", rate_change.DECIDING)
+
+        @activity.defn(name="rate_change.put_into_catalog")
+        def put_into_catalog(task: PutIntoCatalog) -> InCatalog:
+            did("put_into_catalog")
+            detail = f"{self.locked} billed without it" if self.locked else ""
+            return InCatalog(version="list/m@", starts_at=self.rate_starts_at, locked=self.locked, detail=detail)
+
+        @activity.defn(name="rate_change.conclude")
+        def conclude(task: ConcludeChange) -> None:
+            did("conclude")
+            self.concluded.append(task)
+
         return [
+            simulate,
+            judge,
+            put_into_catalog,
+            conclude,
             open_close,
             population,
             source_state,

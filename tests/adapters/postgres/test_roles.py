@@ -15,6 +15,7 @@ import models.tables.closes
 import models.tables.evidence
 import models.tables.invoices
 import models.tables.journals
+import models.tables.rates
 import models.tables.terms  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
@@ -88,12 +89,15 @@ def test_no_role_makes_or_drops_anything(database: Books, role: str) -> None:
         assert refused(database, role, statement) == "42501", statement
 
 
-@pytest.mark.parametrize("role", ["console", "portal", "auditor"])
+AT_THE_DESK = ("tieout.decisions", "tieout.rate_proposals", "tieout.api_keys")
+"""What the console may write; changing and deleting is refused there too."""
+
+
+@pytest.mark.parametrize("role", ["console", "portal", "auditor", "rates"])
 def test_who_reads_does_not_write(database: Books, role: str) -> None:
     for table in TABLES:
-        if (role, table) == ("console", "tieout.decisions"):
-            continue
-        for statement in (f"INSERT INTO {table} DEFAULT VALUES", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        writes = () if role == "console" and table in AT_THE_DESK else (f"INSERT INTO {table} DEFAULT VALUES",)
+        for statement in (*writes, f"DELETE FROM {table}", f"TRUNCATE {table}"):
             assert refused(database, role, statement) == "42501", statement
 
 
@@ -101,6 +105,10 @@ def test_the_worker_writes_neither_decisions_nor_people_and_changes_nothing(data
     for statement in (
         "INSERT INTO tieout.decisions DEFAULT VALUES",
         "INSERT INTO tieout.people DEFAULT VALUES",
+        "INSERT INTO tieout.rate_proposals DEFAULT VALUES",
+        "INSERT INTO tieout.api_keys DEFAULT VALUES",
+        "SELECT key_sha256 FROM tieout.api_keys",
+        "SELECT * FROM tieout.api_key_of('x')",
         "UPDATE tieout.people SET roles = '{controller}'",
         "SELECT token_sha256 FROM tieout.people",
         "SELECT * FROM tieout.person_of('x')",
@@ -113,16 +121,37 @@ def test_the_worker_writes_neither_decisions_nor_people_and_changes_nothing(data
 
 def test_the_console_decides_and_sees_no_token(database: Books) -> None:
     assert refused(database, "console", "SELECT token_sha256 FROM tieout.people") == "42501"
+    assert refused(database, "console", "SELECT key_sha256 FROM tieout.api_keys") == "42501"
+    assert refused(database, "console", "SELECT * FROM tieout.api_key_of('x')") == "42501"
+    assert refused(database, "console", "UPDATE tieout.api_keys SET scopes = '{rates:quote}'") == "42501"
+    assert refused(database, "console", "INSERT INTO tieout.rate_change_steps DEFAULT VALUES") == "42501"
     assert refused(database, "console", "INSERT INTO tieout.verdicts DEFAULT VALUES") == "42501"
     assert refused(database, "console", "UPDATE tieout.decisions SET person = 'eve'") == "42501"
+
+
+NOT_ALL = {
+    "tieout.people": "id, name, roles, active",
+    "tieout.api_keys": "id, name, scopes, made_by, made_at, revoked_at",
+}
+"""Tables with a column nobody reads: what a token or a key is looked up by."""
+
+
+def test_the_rate_api_reads_the_catalog_and_nothing_else(database: Books) -> None:
+    with database.connect("rates") as connection:
+        connection.execute("SELECT * FROM tieout.rate_versions LIMIT 1")
+        assert connection.execute("SELECT * FROM tieout.api_key_of('nobody')").fetchall() == []
+    for table in TABLES:
+        if table != "tieout.rate_versions":
+            assert refused(database, "rates", f"SELECT * FROM {table}") == "42501", table
 
 
 def test_the_auditor_reads_everything_but_tokens(database: Books) -> None:
     with database.connect("auditor") as connection:
         for table in TABLES:
-            columns = "id, name, roles, active" if table == "tieout.people" else "*"
+            columns = NOT_ALL.get(table, "*")
             connection.execute(f"SELECT {columns} FROM {table} LIMIT 1")
     assert refused(database, "auditor", "SELECT token_sha256 FROM tieout.people") == "42501"
+    assert refused(database, "auditor", "SELECT key_sha256 FROM tieout.api_keys") == "42501"
 
 
 def test_the_portal_sees_one_customer_and_no_journal(database: Books) -> None:

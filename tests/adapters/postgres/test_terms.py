@@ -6,6 +6,7 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from adapters.postgres.catalog import PostgresCatalog
 from adapters.postgres.terms import PostgresTerms
 from models.authority import Authority
 from models.books import Conflict, FourEyes, OverlappingRates
@@ -63,6 +64,52 @@ def test_another_version_of_the_same_start_is_refused(terms: PostgresTerms) -> N
         terms.add_rates([a_rate("2026-05-01"), a_rate("2026-03-01", "2")], "ann", "bob", AT)
     assert terms.rates() == (a_rate("2026-03-01", "1"),)
     assert terms.add_rates([a_rate("2026-03-01", "2", meter="sms.segments")], "ann", "bob", AT) == 1
+
+
+def test_a_corrected_version_is_known_later_and_in_force_since_the_same_instant(
+    terms: PostgresTerms, fresh_database: Books
+) -> None:
+    wrong, right = a_rate("2026-03-01", "0.0000025"), a_rate("2026-03-01", "0.00001")
+    june = a_rate("2026-06-01", "1")
+    terms.add_rates([wrong, june], "ann", "bob", AT)
+    later = AT + timedelta(days=1)
+    assert terms.add_rates([right], "cid", "dee", later, correcting=[wrong.fingerprint()]) == 1
+    assert terms.add_rates([right], "cid", "dee", later + timedelta(days=1)) == 0  # the second time changes nothing
+    assert terms.rates() == (right, june)
+    assert terms.rates(AT) == (wrong, june)
+    assert terms.proposers([], [right.id]) == {"ann", "cid"}  # whoever proposed the key, then or later
+    catalog = PostgresCatalog(fresh_database.as_role("rates"))
+    told = [
+        (str(one.version.amount), one.recorded_until is None, one.approved_by)
+        for one in catalog.timeline(right.subject)
+    ]
+    assert told == [("0.0000025", False, "bob"), ("0.00001", True, "dee"), ("1", True, "bob")]
+    assert {one.effective_until for one in catalog.timeline(right.subject)} == {june.starts_at, None}
+    assert [one.version for one in catalog.listed(at=wrong.starts_at)] == [right]
+    assert [one.version for one in catalog.listed("list", wrong.starts_at, known_at=AT)] == [wrong]
+    assert catalog.listed("other") == ()
+    assert catalog.subject_of(right.id) == right.subject
+    assert catalog.subject_of("nothing") is None
+
+
+def test_only_the_version_that_was_seen_is_corrected(terms: PostgresTerms) -> None:
+    terms.add_rates([a_rate("2026-03-01", "1")], "ann", "bob", AT)
+    with pytest.raises(OverlappingRates):
+        terms.add_rates(
+            [a_rate("2026-03-01", "2")], "ann", "bob", AT, correcting=[a_rate("2026-03-01", "3").fingerprint()]
+        )
+
+
+def test_the_head_moves_with_every_change_and_tells_what_changed(terms: PostgresTerms, fresh_database: Books) -> None:
+    catalog = PostgresCatalog(fresh_database.as_role("rates"))
+    assert (catalog.head(), catalog.rows()) == (0, ())
+    terms.add_rates([a_rate("2026-03-01"), a_rate("2026-03-01", meter="sms.segments")], "ann", "bob", AT)
+    first = catalog.head()
+    terms.add_rates([a_rate("2026-06-01", "2")], "ann", "bob", AT + timedelta(days=1))
+    assert catalog.head() > first
+    assert {one.version.meter for one in catalog.rows(first)} == {"call.minutes"}
+    assert len(catalog.rows(first)) == 3  # as it was, its end, and the new one
+    assert len(catalog.rows()) == 4
 
 
 def test_the_database_refuses_overlaps_and_changes_by_itself(terms: PostgresTerms, fresh_database: Books) -> None:

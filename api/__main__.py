@@ -1,0 +1,28 @@
+"""Serve the rate API: python -m api --port 8080. It connects as tieout_rates (TIEOUT_DATABASE_RATES_URL)."""
+
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from adapters.postgres.catalog import PostgresCatalog
+from adapters.postgres.keys import PostgresKeys
+from api.app import app_of
+from runtime import settings, wiring
+from runtime.clock import SystemClock
+from runtime.rooms import refuse_strangers
+
+
+def main(
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="On which port.")] = 8080,
+) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    refuse_strangers()
+    books = wiring.database(settings.load(), "rates")
+    app = app_of(PostgresCatalog(books), PostgresKeys(books), SystemClock())
+    uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+if __name__ == "__main__":
+    typer.run(main)
