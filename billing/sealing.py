@@ -6,12 +6,15 @@ past it DuckDB spills into the folder that it was given.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -25,8 +28,11 @@ from models.value import instant_text
 SCHEMA_LINE = "tieout/snapshot/v2 customer|meter|dims|quantity|events|digest|digest x hour"
 THREADS = 2
 ROW_GROUP = 65_536
-BUCKET_GROUP = 16_384
-"""Rows of one group of the buckets: about what one customer's month is, so that little else is read with it."""
+PART_ROWS = 400_000
+"""Rows that are summed to buckets at a time."""
+
+BUCKET_GROUP = 8_192
+"""Fewest rows of one group of the buckets: a customer with more has a group alone, smaller ones share it."""
 
 Cuts = Mapping[str, Sequence[datetime]]
 """By customer, the instants at which buckets are cut; those on a whole UTC hour change nothing."""
@@ -91,14 +97,14 @@ def seal(
         )
         spool.unlink()
         buckets = folder / "buckets.parquet"
-        _write_buckets(db, rows, buckets, policy.match, cuts or {})
+        customers, fingerprint = _write_buckets(db, rows, buckets, policy.match, cuts or {})
         return Sealed(
             rows=rows,
             buckets=buckets,
             duplicates=duplicates,
             counts=counts,
-            customers=_customers(db, buckets),
-            fingerprint=_fingerprint(db, f"read_parquet({_quoted(buckets)})"),
+            customers=customers,
+            fingerprint=fingerprint,
         )
 
 
@@ -148,7 +154,8 @@ def _database(folder: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> None:
-    with pq.ParquetWriter(path, COLUMNS, compression="lz4") as writer:
+    repeating = ["account", "meter", "dims", "place"]
+    with pq.ParquetWriter(path, COLUMNS, compression="lz4", use_dictionary=repeating) as writer:
         for batch in batches:
             writer.write_batch(batch.select(COLUMNS.names).cast(COLUMNS))
 
@@ -241,13 +248,66 @@ def _inside(window: Period) -> str:
     return f"(starts_at >= {low} AND starts_at < {high})"
 
 
-def _write(db: duckdb.DuckDBPyConnection, select: str, path: Path, group: int = ROW_GROUP) -> None:
-    db.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {group})")
+def _write(db: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
+    db.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})")
 
 
-def _write_buckets(db: duckdb.DuckDBPyConnection, rows: Path, path: Path, match: str, cuts: Cuts) -> None:
-    select = _buckets_sql(db, f"read_parquet({_quoted(rows)})", match, cuts)
-    _write(db, f"{select} ORDER BY customer, meter, dims, starts_at", path, BUCKET_GROUP)
+def _write_buckets(
+    db: duckdb.DuckDBPyConnection, rows: Path, path: Path, match: str, cuts: Cuts
+) -> tuple[tuple[str, ...], str]:
+    """Write the buckets of sealed rows, some customers at a time; return the customers and the fingerprint.
+
+    The rows lie in customer order, so a part of them is read alone, and a pass needs no more memory than a part.
+    """
+    source = f"read_parquet({_quoted(rows)})"
+    counts = db.execute(f"SELECT customer, count(*) FROM {source} GROUP BY customer ORDER BY customer").fetchall()
+    whole = hashlib.sha256(SCHEMA_LINE.encode())
+    names = ["customer", "meter", "dims", "starts_at", "ends_at"]
+    with (
+        pq.ParquetWriter(path, BUCKETS, compression="zstd", use_dictionary=names) as writer,
+        ThreadPoolExecutor(1) as pen,
+    ):
+        written: Future[None] | None = None
+        for first, last in _parts(counts):
+            part = f"(SELECT * FROM {source} WHERE customer BETWEEN {_literal(first)} AND {_literal(last)})"
+            table = _bucketed(db, part, match, cuts)
+            if written is not None:
+                written.result()
+            written = pen.submit(_write_groups, writer, table)  # while the next part is summed
+            db.register("part_", table)
+            _hash(db, "part_", whole)
+            db.unregister("part_")
+        if written is not None:
+            written.result()
+    return tuple(customer for customer, _ in counts), whole.hexdigest()
+
+
+def _write_groups(writer: pq.ParquetWriter, table: pa.Table) -> None:
+    """Write a part of the buckets, a group ending where a customer ends: who reads one customer reads little else."""
+    if table.num_rows == 0:
+        return
+    ends = np.flatnonzero(np.diff(_codes(table["customer"]))) + 1
+    start = 0
+    for end in [*ends.tolist(), table.num_rows]:
+        if end - start >= BUCKET_GROUP or end == table.num_rows:
+            writer.write_table(table.slice(start, end - start), row_group_size=4 * BUCKET_GROUP)
+            start = end
+
+
+def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    return np.asarray(column.combine_chunks().dictionary_encode().indices, dtype=np.int64)
+
+
+def _parts(counts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+    """Yield the first and last customer of parts of about so many rows each, in order."""
+    first, rows = None, 0
+    for customer, count in counts:
+        first, rows = first or customer, rows + count
+        if rows >= PART_ROWS:
+            yield first, customer
+            first, rows = None, 0
+    if first is not None:
+        yield first, counts[-1][0]
 
 
 def _bucketed(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> pa.Table:
@@ -288,23 +348,26 @@ def _buckets_sql(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cut
     )
 
 
-def _customers(db: duckdb.DuckDBPyConnection, buckets: Path) -> tuple[str, ...]:
-    found = db.execute(f"SELECT DISTINCT customer FROM read_parquet({_quoted(buckets)}) ORDER BY 1").fetchall()
-    return tuple(customer for (customer,) in found)
-
-
 def _fingerprint(db: duckdb.DuckDBPyConnection, buckets: str) -> str:
+    whole = hashlib.sha256(SCHEMA_LINE.encode())
+    _hash(db, buckets, whole)
+    return whole.hexdigest()
+
+
+def _hash(db: duckdb.DuckDBPyConnection, buckets: str, whole: "hashlib._Hash") -> None:
     cursor = db.execute(
         "SELECT concat_ws('|', customer, meter, dims, sum(quantity), sum(events), sum(digest),"
         " sum(digest::HUGEINT * (epoch_us(starts_at) // 3600000000))) FROM "
         f"{buckets} GROUP BY customer, meter, dims ORDER BY customer, meter, dims"
     )
-    whole = hashlib.sha256(SCHEMA_LINE.encode())
     while lines := cursor.fetchmany(10_000):
         for (line,) in lines:
             whole.update(f"\n{line}".encode())
-    return whole.hexdigest()
 
 
 def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    return _literal(str(path))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

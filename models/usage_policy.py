@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -71,5 +72,6 @@ class UsagePolicy(Value):
         return order
 
 
+@lru_cache(maxsize=4096)
 def _matches(pattern: str, meter: str) -> bool:
     return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), meter) is not None

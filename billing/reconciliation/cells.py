@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +189,7 @@ class Cells:
     def _projected(self, ours: str, theirs: str) -> tuple[dict[str, Numbers], list[tuple[str, str]]]:
         """Return for each side its kinds' places among the common ones: dims onto the keys both report for a meter."""
         parsed = {
-            source: [(meter, dict(json.loads(dims))) for meter, dims in self._columns[source].kinds[1]]
+            source: [(meter, _parsed(dims)) for meter, dims in self._columns[source].kinds[1]]
             for source in (ours, theirs)
         }
         keys: dict[str, dict[str, set[str]]] = {ours: {}, theirs: {}}
@@ -202,8 +202,7 @@ class Cells:
             mine = []
             for meter, dims in kinds:
                 shared = set.intersection(*(side[meter] for side in keys.values() if meter in side))
-                kept = {key: dims[key] for key in sorted(shared)}
-                text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                text = _text(tuple(sorted((key, dims[key]) for key in shared)))
                 mine.append(common.setdefault((meter, text), len(common)))
             places[source] = np.array(mine, dtype=np.int64)
         return places, list(common)
@@ -312,6 +311,16 @@ class Cells:
             if one.starts_at >= self.period.starts_at:
                 found.append((one.starts_at, one.ends_at))
             day += timedelta(days=1)
+
+
+@lru_cache(maxsize=65_536)
+def _parsed(dims: str) -> dict[str, str]:
+    return dict(json.loads(dims))
+
+
+@lru_cache(maxsize=65_536)
+def _text(pairs: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(pairs), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 _NAMES = ("quantity", "events", "digest")
