@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-from billing.reconciliation.cells import Series
+from billing.reconciliation.cells import Cell, Event, Series
 from models.reconciliation import Cause
 from models.value import decimal_text
 
@@ -33,6 +33,7 @@ class Named:
     ends_at: datetime
     at_theirs: bool
     evidence: str
+    explains: frozenset[datetime] = frozenset()  # the buckets whose difference it accounts for
 
 
 def holes(ours: Series, theirs: Series, buckets: Sequence[Bounds]) -> tuple[Named, ...]:
@@ -99,12 +100,13 @@ def factor(ours: Series, theirs: Series, buckets: Sequence[Bounds]) -> Named | N
                     ends[max(fits)],
                     True,
                     f"{len(fits)} of {len(differing)} differing buckets ({share} %) are {text} of the other source",
+                    frozenset(fits),
                 )
     return None
 
 
-def lag(hourly: Series, theirs: Series, buckets: Sequence[Bounds], grain_hours: int) -> Named | None:
-    """Return a zone shift: `theirs` equals our hourly series moved by whole hours, or None.
+def lag(hourly: Series, theirs: Series, buckets: Sequence[Bounds], grain_hours: int) -> tuple[Named, Series] | None:
+    """Return a zone shift, `theirs` being our hourly series moved by whole hours, and the series so moved; or None.
 
     For hours the shifted series must match hour by hour; for days each day's sum over shifted bounds.
     The first and last buckets, whose neighbours lie outside the month, are not compared.
@@ -114,19 +116,22 @@ def lag(hourly: Series, theirs: Series, buckets: Sequence[Bounds], grain_hours: 
     if whole == 0:
         return None
 
-    def off(hours: int) -> Decimal:
+    def moved_by(hours: int) -> Series:
         shift = timedelta(hours=hours)
         if grain_hours > 1:
-            moved = _sums(hourly, inner, shift)
-        else:
-            moved = {start: hourly.get(start - shift, ZERO) for start, _ in inner}
-        return sum((abs(moved[start] - theirs.get(start, ZERO)) for start, _ in inner), ZERO)
+            return _sums(hourly, inner, shift)
+        return {start: hourly.get(start - shift, ZERO) for start, _ in inner}
+
+    def off(hours: int) -> Decimal:
+        """Return how much is left unmatched; a bucket in which they have nothing is a hole, not a shift."""
+        moved = moved_by(hours)
+        return sum((abs(moved[start] - theirs[start]) for start, _ in inner if theirs.get(start)), ZERO)
 
     lags = [hours for hours in range(-MOST_LAG_HOURS, MOST_LAG_HOURS + 1) if hours]
     best = min(lags, key=lambda hours: (off(hours), abs(hours)))
     if off(best) > LAG_TOLERANCE * whole or off(0) <= 2 * off(best):
         return None
-    return Named(
+    named = Named(
         Cause.ZONE_SHIFT,
         buckets[0][0],
         buckets[-1][1],
@@ -134,6 +139,52 @@ def lag(hourly: Series, theirs: Series, buckets: Sequence[Bounds], grain_hours: 
         f"moved by {best:+d} hours it matches to {decimal_text(off(best))} of {decimal_text(whole)};"
         f" unmoved it is {decimal_text(off(0))} off",
     )
+    return named, moved_by(best)
+
+
+def mapping(differing: Sequence[Cell]) -> Named | None:
+    """Return a dimension mapping: every bucket adds up the same, under other dimensions; or None."""
+    by_start: dict[datetime, Decimal] = {}
+    by_dims: dict[str, Decimal] = {}
+    for cell in differing:
+        by_start[cell.starts_at] = by_start.get(cell.starts_at, ZERO) + cell.theirs - cell.ours
+        by_dims[cell.dims] = by_dims.get(cell.dims, ZERO) + cell.theirs - cell.ours
+    if len(by_dims) < 2 or any(by_start.values()):
+        return None
+    less = ", ".join(sorted(dims for dims, off in by_dims.items() if off < 0))
+    more = ", ".join(sorted(dims for dims, off in by_dims.items() if off > 0))
+    return Named(
+        Cause.DIMENSION_MAPPING,
+        min(cell.starts_at for cell in differing),
+        max(cell.ends_at for cell in differing),
+        True,
+        f"{len(by_start)} buckets add up the same under other dimensions: what is {less} here is {more} there",
+        frozenset(by_start),
+    )
+
+
+ROUNDED_TO = tuple(Decimal(1).scaleb(-digits) for digits in range(4))
+LATE_AFTER = timedelta(hours=24)
+"""An event that was received later than this after it happened is late."""
+
+
+def by_event(events: Sequence[Event]) -> dict[Cause, list[Event]]:
+    """Return the differing events by cause: late, copy, rounding, and what is plainly missing, extra or altered."""
+    found: dict[Cause, list[Event]] = {}
+    altered = [event for event in events if event.what == "altered"]
+    rounded = any(
+        all(event.theirs == event.ours.quantize(step, ROUND_HALF_UP) for event in altered) for step in ROUNDED_TO
+    )
+    for event in events:
+        cause = Cause(event.what)
+        if cause is Cause.ALTERED and rounded:
+            cause = Cause.ROUNDING
+        elif cause is Cause.MISSING and event.received_at and event.received_at - event.at > LATE_AFTER:
+            cause = Cause.LATE
+        elif cause is Cause.EXTRA and event.copied:
+            cause = Cause.COPY
+        found.setdefault(cause, []).append(event)
+    return found
 
 
 def _sums(hourly: Series, buckets: Sequence[Bounds], shift: timedelta) -> Series:

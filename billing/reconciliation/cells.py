@@ -1,6 +1,7 @@
 """Cells: a customer's usage by meter, dimensions and bucket, for each source, held as columns."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -67,6 +68,8 @@ class Event:
     at: datetime
     ours: Decimal
     theirs: Decimal
+    received_at: datetime | None = None  # when whoever has it first had it
+    copied: bool = False  # the second has another event of the same instant and quantity
 
 
 class _Columns:
@@ -239,15 +242,17 @@ class Cells:
     def events(self, meter: str, ours: str, theirs: str, spans: Spans) -> tuple[Event, ...]:
         """Return the events of some spans in which two event-level sources differ, in time; only these are read."""
         one, other = (self._keyed(source, meter, spans) for source in (ours, theirs))
+        alike = Counter((at, quantity) for at, quantity, _ in other.values())
         found = []
         for key in one.keys() | other.keys():
-            (our_at, mine), (their_at, theirs_) = one.get(key, (None, None)), other.get(key, (None, None))
-            if mine == theirs_ and our_at == their_at:
-                continue
-            what = "missing" if theirs_ is None else "extra" if mine is None else "altered"
-            at = our_at or their_at
-            assert at is not None, "an event that nobody has is not compared"
-            found.append(Event(key, what, at, mine or ZERO, theirs_ or ZERO))
+            mine, their = one.get(key), other.get(key)
+            if mine is not None and their is not None:
+                if mine[:2] != their[:2]:
+                    found.append(Event(key, "altered", mine[0], mine[1], their[1]))
+            elif mine is not None:
+                found.append(Event(key, "missing", mine[0], mine[1], ZERO, mine[2]))
+            elif their is not None:
+                found.append(Event(key, "extra", their[0], ZERO, their[1], their[2], alike[their[:2]] > 1))
         return tuple(sorted(found, key=lambda event: (event.at, event.id)))
 
     def kept(self, source: str, meter: str, ids: Collection[str]) -> dict[str, tuple[Decimal, datetime, str]]:
@@ -269,14 +274,14 @@ class Cells:
         found = [(at, key, quantity) for key, at, quantity in zip(*columns, strict=True) if key in accounts]
         return tuple((accounts[key], at, quantity) for at, key, quantity in sorted(found))
 
-    def _keyed(self, source: str, meter: str, spans: Spans) -> dict[str, tuple[datetime, Decimal]]:
+    def _keyed(self, source: str, meter: str, spans: Spans) -> dict[str, tuple[datetime, Decimal, datetime | None]]:
         rows = self._rows(source, meter)
         starts = _instants(rows["starts_at"])
         held = np.zeros(len(starts), dtype=bool)
         for low, high in spans:
             held |= (starts >= _microseconds(low)) & (starts < _microseconds(high))
         rows = rows.filter(pa.array(held))
-        columns = (rows["starts_at"].to_pylist(), rows["quantity"].to_pylist())
+        columns = [rows[name].to_pylist() for name in ("starts_at", "quantity", "received_at")]
         return dict(zip(self._keys(source, rows), zip(*columns, strict=True), strict=True))
 
     def _keys(self, source: str, rows: pa.Table) -> list[str]:

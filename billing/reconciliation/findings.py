@@ -1,16 +1,17 @@
 """Findings: two sources compared meter by meter, each difference beyond tolerance named and laid at a side."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pyarrow as pa
 
 from billing.reconciliation import causes
 from billing.reconciliation.causes import Named
-from billing.reconciliation.cells import HOURS, Cell, Cells, Event
+from billing.reconciliation.cells import HOURS, Cell, Cells, Event, Series
 from billing.reconciliation.speaking import spans_of
 from models.authority import Authority
 from models.reconciliation import Cause, Finding, Severity
@@ -28,6 +29,10 @@ SUGGESTIONS = {
     Cause.UNIT: "accept {good}: {bad} reports another unit; correct its mapping",
     Cause.ZONE_SHIFT: "accept {good}: {bad} is in another time zone; correct its mapping",
     Cause.ALIAS: "accept {good}, and add the account to {bad}'s aliases",
+    Cause.LATE: "accept {good}: the events reached it after a day and more, and {bad} not at all",
+    Cause.COPY: "accept {good}: {bad} has the same event under two ids",
+    Cause.ROUNDING: "accept {good}: {bad} rounds; raise the tolerance if it always does",
+    Cause.DIMENSION_MAPPING: "accept {good}, and correct {bad}'s mapping of dimensions",
     Cause.DUPLICATE: "nothing to do: the copies were removed",
     Cause.ALTERED: "look at the named events; one source changed them",
 }
@@ -95,79 +100,91 @@ def _name(
     a, b = cells.series(ours, meter, buckets), cells.series(theirs, meter, buckets)
     left = {cell.starts_at for cell in differing}
     named: list[Named] = []
-    if buckets == HOURS:
-        for unknown in _aliases(cells, meter, ours, theirs):
-            named.append(unknown)
-            left -= {start for start, _ in bounds if unknown.starts_at <= start < unknown.ends_at}
-            b = {**b, **{start: a[start] for start in a if unknown.starts_at <= start < unknown.ends_at}}
-    hourly = a if buckets == HOURS else cells.series(ours, meter, HOURS)
-    shift = causes.lag(hourly, b, bounds, 1 if buckets == HOURS else 24) if left else None
-    unit = causes.factor(a, b, bounds) if left and not shift else None
-    if shift:
-        named.append(shift)
+    mapped = causes.mapping(differing) if buckets == HOURS else None
+    if mapped:
+        named.append(mapped)
         left.clear()
-    elif unit:
+    if buckets == HOURS and left:
+        for unknown, quantities in _aliases(cells, meter, ours, theirs):
+            named.append(unknown)
+            thin = b if unknown.at_theirs else a
+            thin.update({start: thin.get(start, ZERO) + quantity for start, quantity in quantities.items()})
+            left = {start for start in left if a.get(start, ZERO) != b.get(start, ZERO)}
+    hourly = a if buckets == HOURS else cells.series(ours, meter, HOURS)
+    shifted = causes.lag(hourly, b, bounds, 1 if buckets == HOURS else 24) if left else None
+    if shifted:
+        shift, a = shifted
+        named.append(shift)
+        left = {start for start in a if a[start] and not b.get(start, ZERO)}
+    unit = causes.factor(a, b, bounds) if left and not shifted else None
+    if unit:
         named.append(unit)
-        left = {start for start in left if not unit.starts_at <= start < unit.ends_at}
+        left -= unit.explains
     if left:
         for hole in causes.holes(a, b, bounds):
             inside = {start for start in left if hole.starts_at <= start < hole.ends_at}
             if inside:
                 named.append(hole)
                 left -= inside
+    if shifted:
+        left.clear()
     findings = [_finding(cells, customer, month, meter, ours, theirs, one, others) for one in named]
     rest = [cell for cell in differing if cell.starts_at in left]
     if rest:
-        findings.append(_plain(cells, customer, month, meter, ours, theirs, rest, others, buckets == HOURS))
+        plain = _by_event(cells, meter, ours, theirs, rest) if buckets == HOURS else []
+        findings += [
+            _finding(cells, customer, month, meter, ours, theirs, one, others) for one in plain or [_in_all(rest)]
+        ]
     return findings
 
 
-def _aliases(cells: Cells, meter: str, ours: str, theirs: str) -> list[Named]:
+def _aliases(cells: Cells, meter: str, ours: str, theirs: str) -> list[tuple[Named, Series]]:
+    """Return what stands under accounts that nobody knows, and how much of each bucket that is."""
     found = []
     for at_theirs, (one, other) in ((True, (ours, theirs)), (False, (theirs, ours))):
         rows = cells.under_unknown_account(meter, one, other)
         if not rows:
             continue
         accounts = sorted({account for account, _, _ in rows})
-        hours = [bounds for bounds in cells.starts(HOURS) if any(bounds[0] <= at < bounds[1] for _, at, _ in rows)]
-        total = sum((quantity for _, _, quantity in rows), ZERO)
-        found.append(
-            Named(
-                Cause.ALIAS,
-                hours[0][0],
-                hours[-1][1],
-                at_theirs,
-                f"{len(rows)} events ({decimal_text(total)}) stand under the unknown account {', '.join(accounts)}",
-            )
+        starts = [start for start, _ in cells.starts(HOURS)]
+        ends = dict(cells.starts(HOURS))
+        quantities: Series = {}
+        for _, at, quantity in rows:
+            start = starts[bisect_right(starts, at) - 1]
+            quantities[start] = quantities.get(start, ZERO) + quantity
+        evidence = (
+            f"{len(rows)} events ({decimal_text(sum(quantities.values(), ZERO))})"
+            f" stand under the unknown account {', '.join(accounts)}"
         )
+        alias = Named(Cause.ALIAS, min(quantities), ends[max(quantities)], at_theirs, evidence, frozenset(quantities))
+        found.append((alias, quantities))
     return found
 
 
-def _plain(
-    cells: Cells,
-    customer: str,
-    month: str,
-    meter: str,
-    ours: str,
-    theirs: str,
-    rest: Sequence[Cell],
-    others: Sequence[str],
-    by_event: bool,
-) -> Finding:
-    """Return the finding for differences without a recognised pattern: by event ids where both have them."""
-    starts_at, ends_at = min(cell.starts_at for cell in rest), max(cell.ends_at for cell in rest)
+def _by_event(cells: Cells, meter: str, ours: str, theirs: str, rest: Sequence[Cell]) -> list[Named]:
+    """Return the differences without a pattern by event: one for each cause, with the events named."""
+    spans = _spans(rest)
+    starts = [start for start, _ in spans]
+    found = []
+    for cause, events in causes.by_event(cells.events(meter, ours, theirs, spans)).items():
+        held = [spans[bisect_right(starts, event.at) - 1] for event in events]
+        off = sum((event.theirs - event.ours for event in events), ZERO)
+        evidence = f"{len(set(held))} cells differ by {decimal_text(off)}; {_told(events)}"
+        found.append(Named(cause, min(held)[0], max(held)[1], True, evidence))
+    return found
+
+
+def _in_all(rest: Sequence[Cell]) -> Named:
+    """Return the difference of cells that no events stand behind."""
     difference = sum((cell.theirs - cell.ours for cell in rest), ZERO)
     cause = Cause.MISSING if difference < 0 else Cause.EXTRA
     evidence = f"{len(rest)} cells differ by {decimal_text(difference)} in all"
-    if by_event:
-        events = cells.events(meter, ours, theirs, _spans(rest))
-        kinds = Counter(event.what for event in events)
-        if events:
-            cause = Cause(max(("missing", "extra", "altered"), key=lambda what: kinds[what]))
-            evidence += f"; {_told(events)}"
-    return _finding(
-        cells, customer, month, meter, ours, theirs, Named(cause, starts_at, ends_at, True, evidence), others
-    )
+    if all(cell.theirs in {cell.ours.quantize(step, ROUND_HALF_UP) for step in causes.ROUNDED_TO} for cell in rest):
+        cause, evidence = (
+            Cause.ROUNDING,
+            f"{len(rest)} cells are the other's rounded, {decimal_text(difference)} in all",
+        )
+    return Named(cause, min(cell.starts_at for cell in rest), max(cell.ends_at for cell in rest), True, evidence)
 
 
 def _unlike(
