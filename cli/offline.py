@@ -27,7 +27,7 @@ from models.period import month_of
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
-from models.usage import UsageEvent
+from models.usage import UsageEvent, UsageLine
 from models.usage_policy import UsagePolicy
 from runtime.engine import engine_id
 
@@ -152,7 +152,19 @@ def rated(
     prior: Sequence[Statement],
     period: str,
 ) -> tuple[Statement, tuple[UsageEvent, ...]]:
-    """Return the statement of a period from all usage known, and the conflicting copies that were left out.
+    """Return the statement of a period from all usage known, and the conflicting copies that were left out."""
+    usage, rivals = open_usage(versions, events, rates, prior, period)
+    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+
+
+def open_usage(
+    versions: Sequence[Contract],
+    events: Sequence[UsageEvent],
+    rates: Sequence[RateVersion],
+    prior: Sequence[Statement],
+    period: str,
+) -> tuple[tuple[UsageLine, ...], tuple[UsageEvent, ...]]:
+    """Return the usage a period's statement bills, of all usage known, and the conflicting copies left out.
 
     Usage of earlier periods that no earlier statement billed is late; without earlier statements only the period's
     own is rated, for nobody can tell what was billed before.
@@ -161,14 +173,12 @@ def rated(
     mine = [event for event in events if event.customer == timeline.contract.customer]
     kept, rivals = backlog.deduped(mine)
     earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: one.period)
+    if not earlier:
+        return tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span), rivals
     ends = [timeline_of(versions, one.period).span.ends_at for one in earlier]
-    if earlier:
-        begun = timeline_of(versions, earlier[0].period).span.starts_at
-        kept = tuple(event for event in kept if event.timestamp >= begun)  # before it nobody says what was billed
-        usage = backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends)
-    else:
-        usage = tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span)
-    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+    begun = timeline_of(versions, earlier[0].period).span.starts_at
+    kept = tuple(event for event in kept if event.timestamp >= begun)  # before it nobody says what was billed
+    return backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends), rivals
 
 
 def print_statement(statement: Statement) -> None:
