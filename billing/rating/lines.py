@@ -437,8 +437,10 @@ def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | No
     )
 
 
-def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]:
+def tax_lines(lines: Sequence[RatedLine], timeline: Timeline, currency: str) -> list[RatedLine]:
     """Return one line for each tax of the contract: its rate on all that is sold, rounded once for each rate.
+
+    `currency` is the invoice's, and the lines' amounts are in it.
 
     Draws reduce what is taxed, because what pays them was taxed when it was sold.
     """
@@ -446,7 +448,7 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]
     base = total(line.amount for line in lines)
     for tax in contract.tax:
         precise = base * tax.rate
-        amount = rounded(precise, contract.currency)
+        amount = rounded(precise, currency)
         if tax.rate == 0 or amount == 0:
             continue
         found.append(
@@ -457,9 +459,9 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]
                 key=keys.key_of("tax", tax.jurisdiction),
                 clause=keys.key_of("tax", tax.jurisdiction),
                 description=f"Tax {tax.jurisdiction} {text_of(tax.rate * 100)} %",
-                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, contract.currency)} for "
+                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, currency)} for "
                 f"{tax.jurisdiction}: "
-                f"{money_text(amount, contract.currency)}.",
+                f"{money_text(amount, currency)}.",
                 service=timeline.span,
                 amount=amount,
                 precise=precise,

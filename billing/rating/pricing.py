@@ -302,12 +302,7 @@ class Pricer:
         )
         if currency is None or currency == contract.currency:
             return None
-        if contract.fx is None:
-            raise rates_.NoRate("a price is in another currency and the contract names no fx source", currency=currency)
-        found = self.book.rate_in_force(contract.fx.source, f"fx.{currency}", {}, self.timeline.last_instant)
-        if found.currency != contract.currency:
-            raise rates_.NoRate("the exchange rate leads to another currency", rate=found.id, wanted=contract.currency)
-        return found
+        return rates_.exchange_rate(contract, self.book, currency, contract.currency, self.timeline.last_instant)
 
     def _dimensions(self, group: Group, where: Pairs, price: Price | None, rate: RateVersion | None) -> Pairs:
         keys_ = {key for key, _ in where} | self.scopes_look_at

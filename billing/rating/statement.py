@@ -7,7 +7,19 @@ from decimal import Decimal
 
 from billing.rating import commitments as commitments_
 from billing.rating import credits as credits_
-from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pricing, reductions, scopes, shortfalls
+from billing.rating import (
+    cuts,
+    drafts,
+    entitlements,
+    exchange,
+    fees,
+    lines,
+    prices,
+    pricing,
+    reductions,
+    scopes,
+    shortfalls,
+)
 from billing.rating import rates as rates_
 from billing.rating.allowance import Allowance
 from billing.rating.charges import Charge, Terms
@@ -394,7 +406,7 @@ class _Month:
         work.lines += [line for one in back if (line := lines.shortfall_credit_line(one, timeline))]
 
     def _bill(self, work: _Work) -> None:
-        """Bill prepaid commitments ahead and paid credits where they begin; then tax all that is sold."""
+        """Bill prepaid commitments ahead and paid credits where they begin."""
         timeline = self.timeline
         standings = timeline.standings(lambda contract: contract.commitments)
         for due in fees.commitments_due(standings, timeline, self.history):
@@ -405,7 +417,6 @@ class _Month:
             if starts_at in timeline.span and not self.history.spoke_of(LineKind.CREDIT_PURCHASE, grant.credit.id):
                 line = lines.purchase_line(grant.credit, contract, ends_at or contract.span.ends_at, timeline)
                 work.lines += [line] if line else []
-        work.lines += lines.tax_lines(work.lines, timeline)
 
     def _close(self, work: _Work) -> None:
         """Let time pass to the period's end in every allowance, and list how each stands."""
@@ -443,10 +454,14 @@ class _Month:
         ]  # fmt: skip
 
     def statement(self, work: _Work, prior: Sequence[Statement], reconciliation: str | None, engine: str) -> Statement:
-        """Return the statement of the finished work; its lines sum to its total."""
+        """Return the statement of the finished work, in the invoice's currency, taxed; its lines sum to its total."""
         contract = self.timeline.contract
-        tax = total(line.amount for line in work.lines if line.kind is LineKind.TAX)
-        whole = total(line.amount for line in work.lines)
+        rate = exchange.rate_for(self.timeline, self.book)
+        currency = rate.currency if rate else contract.currency
+        sold = exchange.converted(work.lines, rate, contract.currency) if rate else work.lines
+        taxes = lines.tax_lines(sold, self.timeline, currency)
+        tax = total(line.amount for line in taxes)
+        whole = total(line.amount for line in sold) + tax
         if whole < 0:
             raise NegativeStatement("the total is below zero", contract=contract.version, total=whole)
         same = [one.revision for one in prior if one.period == self.timeline.month]
@@ -456,18 +471,21 @@ class _Month:
             contract_version=contract.version,
             period=self.timeline.month,
             timezone=contract.timezone,
-            currency=contract.currency,
+            currency=currency,
+            exchange=exchange.shown(rate, contract.currency) if rate else None,
             revision=max(same, default=0) + 1,
             bill_to=BillTo(
                 net_days=contract.invoice.net_days,
                 purchase_order=contract.invoice.purchase_order,
                 group_by=contract.invoice.group_by,
             ),
-            lines=tuple(work.lines),
-            pools=tuple(work.pools),
+            lines=(*sold, *taxes),
+            pools=exchange.costed(work.pools, rate, self.history, self.timeline.span) if rate else tuple(work.pools),
             reconciliation=reconciliation,
             usage_digest=digest_of(work.usages),
-            rate_versions=tuple(sorted({one.terms.rate_id for one in work.drafts if one.terms.rate_id})),
+            rate_versions=tuple(
+                sorted({one.terms.rate_id for one in work.drafts if one.terms.rate_id} | ({rate.id} if rate else set()))
+            ),
             engine=engine,
             subtotal=whole - tax,
             tax=tax,

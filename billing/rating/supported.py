@@ -28,8 +28,6 @@ def refuse_unsupported(timeline: Timeline) -> None:
 
 
 def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
-    if contract.fx is not None and contract.fx.invoice_currency != contract.currency:
-        yield "fx.invoice_currency", "an invoice in another currency than the contract's"
     for one in contract.entitlements:
         if one.rollover and _outlives(one.rollover.expires_after, one.every):
             yield one.id, "a carried part that outlives the window it was carried into"

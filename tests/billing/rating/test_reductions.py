@@ -239,7 +239,6 @@ def test_a_statement_below_zero_is_refused() -> None:
 @pytest.mark.parametrize(
     ("clauses", "words"),
     [
-        ({"fx": {"source": "ecb", "invoice_currency": "EUR"}}, "another currency"),
         ({"entitlements": [included(rollover={"max": "1", "expires_after": "year"})]}, "outlives"),
         ({"discounts": [{"id": "d", "units": "1", "meter": MINUTES, "every": "year"}]}, "discount of units"),
     ],
