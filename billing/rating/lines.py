@@ -16,7 +16,8 @@ from billing.rating.pricing import is_additive
 from billing.rating.reductions import Floor
 from billing.rating.shortfalls import Shortfall
 from billing.rating.timeline import Timeline
-from models.contract import Contract, Credit, Discount
+from billing.rating.windows import Window
+from models.contract import Contract, Discount
 from models.money import ZERO, money_text, rounded, total
 from models.period import Period, local_day, midnight
 from models.price import Tiered
@@ -314,14 +315,17 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
         clause=credit.id,
         description=f"Paid by {credit.kind} credit {credit.id}",
         sentence=f"The {credit.kind} credit {credit.id} paid {money_text(amount, contract.currency)}; "
-        f"{text_of(balance.left)} {contract.currency} are left.",
+        f"{text_of(balance.left)} {balance.unit} are left.",
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-amount,
         steps=[
-            Step(text="in the grant before", amount=balance.opening + balance.granted),
+            Step(text=f"in the grant before: {text_of(balance.opening + balance.granted)} {balance.unit}"),
             *(Step(text=f"pays {line}", amount=-part) for line, part in parts.items()),
-            Step(text=f"expired {text_of(balance.expired)}; left", amount=balance.left),
+            *_worth(grant, balance),
+            Step(
+                text=f"expired {text_of(balance.expired)} {balance.unit}; left {text_of(balance.left)} {balance.unit}"
+            ),
         ],
         obligation=credit.id,
         grant=credit.id,
@@ -330,28 +334,35 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
     )
 
 
+def _worth(grant: Grant, balance: Balance) -> list[Step]:
+    if balance.spent is None:
+        return []
+    text = f"{text_of(balance.drawn)} {balance.unit} taken, at {text_of(grant.unit.worth)} each"
+    return [Step(text=text)]
+
+
 def _overlap(window: Period, span: Period) -> Period:
     return window.overlap(span) or span
 
 
-def purchase_line(credit: Credit, contract: Contract, ends_at: datetime, timeline: Timeline) -> RatedLine | None:
-    """Return the sale of a paid credit, at its cost; None where nothing is paid."""
-    amount = rounded(credit.price, contract.currency)
+def purchase_line(grant: Grant, contract: Contract, window: Window, timeline: Timeline) -> RatedLine | None:
+    """Return the sale of a paid credit (or of one refill of it), at its cost; None where nothing is paid."""
+    credit = grant.credit
+    amount, size = rounded(credit.price, contract.currency), f"{text_of(credit.amount)} {grant.unit.name}"
     if amount == 0:
         return None
     return _plain(
         timeline,
         contract,
         kind=LineKind.CREDIT_PURCHASE,
-        key=keys.key_of("credit_purchase", credit.id),
+        key=keys.key_of("credit_purchase", credit.id, keys.since(window.span.starts_at) if window.index else ""),
         clause=credit.id,
-        description=f"Credit {credit.id}: {money_text(credit.amount, contract.currency)}",
-        sentence=f"{money_text(credit.amount, contract.currency)} of credit are bought for "
-        f"{money_text(amount, contract.currency)}.",
-        service=Period(starts_at=contract.instant(credit.effective), ends_at=ends_at),
+        description=f"Credit {credit.id}: {size}",
+        sentence=f"{size} of credit are bought for {money_text(amount, contract.currency)}.",
+        service=window.span,
         amount=amount,
         precise=credit.price,
-        steps=[Step(text=f"cost of {text_of(credit.amount)} of credit", amount=credit.price)],
+        steps=[Step(text=f"cost of {size} of credit", amount=credit.price)],
         obligation=credit.id,
         grant=credit.id,
     )

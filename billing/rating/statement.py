@@ -392,7 +392,7 @@ class _Month:
         timeline = self.timeline
         standings = timeline.standings(lambda contract: contract.credits)
         bounds = credits_.bounds_of(standings)
-        work.grants = credits_.grants_of(standings, timeline, self.history)
+        work.grants = credits_.grants_of(standings, timeline, self.history, self.book)
         credits_.pay(work.grants, work.drafts, bounds, timeline)
         for grant in work.grants:
             grant.allowance.finish(timeline.span.ends_at)
@@ -413,10 +413,13 @@ class _Month:
             work.lines.append(lines.commitment_line(due, timeline))
         for grant in sorted(work.grants, key=lambda one: one.credit.id):
             contract = grant.standing.said[-1][1]
-            starts_at, ends_at = credits_.span_of(grant.credit, contract)
-            if starts_at in timeline.span and not self.history.spoke_of(LineKind.CREDIT_PURCHASE, grant.credit.id):
-                line = lines.purchase_line(grant.credit, contract, ends_at or contract.span.ends_at, timeline)
-                work.lines += [line] if line else []
+            for window in credits_.windows_of_credit(grant.credit, contract):
+                billed = self.history.billed(
+                    LineKind.CREDIT_PURCHASE, grant.credit.id, window.starts_on, window.ends_on
+                )
+                if window.span.starts_at in timeline.span and not billed:
+                    line = lines.purchase_line(grant, contract, window, timeline)
+                    work.lines += [line] if line else []
 
     def _close(self, work: _Work) -> None:
         """Let time pass to the period's end in every allowance, and list how each stands."""
@@ -431,6 +434,10 @@ class _Month:
         for grant in work.grants:
             work.pools += [balance.pool(currency) for balance in grant.allowance.balances]
             work.pools += self._not_yet(grant)
+        for limit in work.limits:
+            limit.finish(timeline.span.ends_at)
+            units = [one for one in limit.balances if one.unit and _outlasts(one.window, timeline.span)]
+            work.pools += [one.pool(None) for one in units]
         for cap in work.caps:
             cap.finish(timeline.span.ends_at)
             work.pools += [one.pool(currency) for one in cap.balances if _outlasts(one.window, timeline.span)]
@@ -447,7 +454,7 @@ class _Month:
         window = credits_.windows_of_credit(credit, contract)[0].span
         return [
             Pool(
-                id=credit.id, kind=credit.kind, unit=self.timeline.contract.currency, window=window, in_force=False,
+                id=credit.id, kind=credit.kind, unit=grant.unit.name, window=window, in_force=False,
                 opening=ZERO, granted=credit.amount, drawn=ZERO, expired=ZERO, closing=credit.amount,
                 booked_drawn=ZERO, cost=credit.price,
             )
