@@ -20,7 +20,7 @@ from adapters.files import (
 from billing.rating import backlog, supported
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
-from cli.explanation import print_explanation
+from cli.explanation import explanation_of, print_explanation
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
 from models.contract import Contract
 from models.period import month_of
@@ -81,9 +81,9 @@ def explain(
     except KeyError:
         raise NoSuchLine("no line has this id", line=line, statement=statement) from None
     if as_json:
-        print_json(found)
+        print_json(explanation_of(found, read))
         return
-    print_explanation(found, read.currency)
+    print_explanation(found, read)
 
 
 @contract_app.command("check")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from billing.rating.exact import settled
-from billing.rating.explanation import text_of
+from billing.rating.explanation import rounding, text_of
 from billing.rating.history import History
 from billing.rating.rates import RateBook, exchange_rate
 from billing.rating.timeline import Timeline
@@ -38,7 +38,7 @@ def shown(rate: RateVersion, currency: str) -> Exchange:
     )
 
 
-def converted(lines: Sequence[RatedLine], rate: RateVersion, currency: str) -> list[RatedLine]:
+def converted(lines: Sequence[RatedLine], rate: RateVersion) -> list[RatedLine]:
     """Return the lines in the rate's currency; `contract_amount` keeps what each was in the contract's."""
     left = {line.id: (line.amount, line.precise_amount) for line in lines}
     booked = {line.id: rounded(_at(rate, line.precise_amount), rate.currency) for line in lines}
@@ -53,7 +53,7 @@ def converted(lines: Sequence[RatedLine], rate: RateVersion, currency: str) -> l
             booked[part.line] = after
         if line.applied:
             amount = -total(part.amount for part in applied)
-        found.append(_line(line, amount, tuple(part for part in applied if part.amount), rate, currency))
+        found.append(_line(line, amount, tuple(part for part in applied if part.amount), rate))
     return found
 
 
@@ -84,18 +84,14 @@ def _at(rate: RateVersion, amount: Decimal) -> Decimal:
     return settled(amount * rate.amount / rate.per)
 
 
-def _line(
-    line: RatedLine, amount: Decimal, applied: tuple[Applied, ...], rate: RateVersion, currency: str
-) -> RatedLine:
+def _line(line: RatedLine, amount: Decimal, applied: tuple[Applied, ...], rate: RateVersion) -> RatedLine:
     precise, told = _at(rate, line.precise_amount), line.explanation
     by = f"x {text_of(rate.amount)}" + ("" if rate.per == 1 else f" / {text_of(rate.per)}")
-    steps = (
-        *told.steps,
-        Step(
-            text=f"exactly {text_of(line.precise_amount)} {currency} {by} {rate.currency}, by {rate.id}", amount=precise
-        ),
-        Step(text=f"rounded to the minor unit of {rate.currency}", amount=amount),
-    )
+    exact = f"in {rate.currency}, by {rate.id}: {text_of(line.precise_amount)} {by}"
+    steps = [*told.steps, Step(text=exact, amount=precise), rounding(amount, rate.currency)]
+    if line.applied:
+        steps = [*told.steps, Step(text=f"in {rate.currency}, by {rate.id}, what is left of each line rounded")]
+        steps += [Step(text=f"of {part.line}", amount=-part.amount) for part in applied]
     sentence = f"{told.sentence} On the invoice: {money_text(amount, rate.currency)}."
     return line.model_copy(
         update={
@@ -105,7 +101,7 @@ def _line(
             "contract_precise": line.precise_amount,
             "applied": applied,
             "explanation": told.model_copy(
-                update={"sentence": sentence, "steps": steps, "rounding_residue": amount - precise}
+                update={"sentence": sentence, "steps": tuple(steps), "rounding_residue": amount - precise}
             ),
         }
     )

@@ -127,12 +127,14 @@ def _fee_amount(standing: Standing[Fee], window: Window) -> tuple[Decimal, list[
     """Return a window's exact amount under every version that speaks inside it."""
     first = standing.at(window.span.starts_at)
     if first.prorate == "none":
-        return first.amount, [Step(text="whole window", amount=first.amount)]
+        return first.amount, [Step(text=f"for the window: 1 x {first.amount:f}", amount=first.amount)]
     amount, steps = ZERO, []
     for starts_on, ends_on, fee in _spans(standing, window):
         part = prorated(fee.amount, first.prorate, window, starts_on, ends_on)
         days, of = share_of_days(first.prorate, window, starts_on, ends_on)
-        text = f"{fee.amount:f} x {days}/{of} days from {starts_on}" if days != of else f"{fee.amount:f} for the window"
+        text = f"days from {starts_on}: {days} x {fee.amount:f} / {of}"
+        if days == of:
+            text = f"for the window: 1 x {fee.amount:f}"
         steps.append(Step(text=text, amount=part))
         amount += part
     return amount, steps

@@ -9,7 +9,8 @@ from billing.rating import keys
 from billing.rating.allowance import Balance
 from billing.rating.credits import Grant
 from billing.rating.drafts import Draft
-from billing.rating.explanation import explained, text_of
+from billing.rating.exact import settled
+from billing.rating.explanation import explained, rounding, text_of
 from billing.rating.fees import Due
 from billing.rating.history import History
 from billing.rating.pricing import is_additive
@@ -17,7 +18,7 @@ from billing.rating.reductions import Floor
 from billing.rating.shortfalls import Shortfall
 from billing.rating.timeline import Timeline
 from billing.rating.windows import Window
-from models.contract import Contract, Discount
+from models.contract import Commitment, Contract, Discount, UnitShortfall
 from models.money import ZERO, money_text, rounded, total
 from models.period import Period, local_day, midnight
 from models.price import Tiered
@@ -250,6 +251,7 @@ def minimum_line(floor: Floor, timeline: Timeline) -> RatedLine | None:
         steps=[
             Step(text="minimum", amount=clause.amount),
             Step(text="less what counts", amount=-(clause.amount - floor.missing)),
+            rounding(amount, currency),
         ],
         obligation="usage",
     )
@@ -263,7 +265,6 @@ def pool_draw_line(
         return None
     begins = balance.window.starts_at
     since = keys.since(begins) if begins > timeline.span.starts_at else ""
-    before = balance.opening + balance.granted
     return _plain(
         timeline,
         contract,
@@ -276,17 +277,27 @@ def pool_draw_line(
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-balance.drawn,
-        steps=[
-            Step(text=f"opening {text_of(balance.opening)} + granted {text_of(balance.granted)}", amount=before),
-            Step(text="drawn in the period, exactly", amount=-balance.drawn),
-            Step(text=f"drawn over the window {text_of(balance.drawn_in_window)}, rounded, less booked before "
-                 f"{text_of(balance.booked_before)}", amount=-amount),
-            Step(text=f"expired {text_of(balance.expired)}; left", amount=balance.left),
-        ],
+        steps=_draw_steps(balance, contract.currency),
         obligation=balance.name,
         grant=balance.name,
         applied=[(draft.id, part) for draft, part in covered],
     )  # fmt: skip
+
+
+def _draw_steps(balance: Balance, currency: str) -> list[Step]:
+    steps = [
+        Step(text=f"{balance.name} before: {text_of(balance.opening)} opening + {text_of(balance.granted)} granted"),
+        Step(text="drawn in the period, exactly", amount=-balance.drawn),
+    ]
+    if balance.drawn_before or balance.booked_before:
+        steps.append(Step(text="drawn in the window before, exactly", amount=-balance.drawn_before))
+    steps.append(rounding(-rounded(settled(balance.drawn_in_window, 30), currency), currency))
+    if balance.drawn_before or balance.booked_before:
+        steps.append(Step(text="booked before this statement", amount=balance.booked_before))
+    return [
+        *steps,
+        Step(text=f"{balance.name} after: {text_of(balance.expired)} expired, {text_of(balance.left)} left"),
+    ]
 
 
 def credit_draw_lines(grants: Sequence[Grant], timeline: Timeline) -> list[RatedLine]:
@@ -320,12 +331,10 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
         amount=-amount,
         precise=-amount,
         steps=[
-            Step(text=f"in the grant before: {text_of(balance.opening + balance.granted)} {balance.unit}"),
+            Step(text=f"{credit.id} before, in {balance.unit}: {text_of(balance.opening + balance.granted)}"),
             *(Step(text=f"pays {line}", amount=-part) for line, part in parts.items()),
             *_worth(grant, balance),
-            Step(
-                text=f"expired {text_of(balance.expired)} {balance.unit}; left {text_of(balance.left)} {balance.unit}"
-            ),
+            Step(text=f"{credit.id} after: {text_of(balance.expired)} expired, {text_of(balance.left)} left"),
         ],
         obligation=credit.id,
         grant=credit.id,
@@ -337,7 +346,7 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
 def _worth(grant: Grant, balance: Balance) -> list[Step]:
     if balance.spent is None:
         return []
-    text = f"{text_of(balance.drawn)} {balance.unit} taken, at {text_of(grant.unit.worth)} each"
+    text = f"taken: {text_of(balance.drawn)} {balance.unit}, each worth {text_of(grant.unit.worth)}"
     return [Step(text=text)]
 
 
@@ -362,7 +371,7 @@ def purchase_line(grant: Grant, contract: Contract, window: Window, timeline: Ti
         service=window.span,
         amount=amount,
         precise=credit.price,
-        steps=[Step(text=f"cost of {size} of credit", amount=credit.price)],
+        steps=[Step(text=f"cost of {size} of credit", amount=credit.price), rounding(amount, contract.currency)],
         obligation=credit.id,
         grant=credit.id,
     )
@@ -411,15 +420,20 @@ def shortfall_line(shortfall: Shortfall, timeline: Timeline) -> RatedLine | None
         amount=shortfall.amount,
         precise=shortfall.exact,
         steps=[
-            Step(text=f"promised {text_of(promised)} {unit}"),
-            Step(text=f"less counted over the window {text_of(balance.drawn_in_window)} {unit}"),
-            Step(text=f"missing {missing}", amount=shortfall.exact),
+            Step(text=f"promised {text_of(promised)} {unit}, counted {text_of(balance.drawn_in_window)} {unit}"),
+            Step(text=f"missing: {_priced(clause, shortfall.missing)}", amount=shortfall.exact),
+            rounding(shortfall.amount, contract.currency),
         ],
         obligation=clause.id,
         grant=clause.id,
         quantity=shortfall.missing if clause.units is not None else Decimal(1),
         unit=clause.meter,
     )
+
+
+def _priced(clause: Commitment, missing: Decimal) -> str:
+    price = clause.shortfall.unit_amount if isinstance(clause.shortfall, UnitShortfall) else Decimal(1)
+    return f"{text_of(missing)} x {text_of(price)}"
 
 
 def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | None:
@@ -441,7 +455,11 @@ def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | No
         service=window,
         amount=back.amount,
         precise=back.exact,
-        steps=[Step(text=f"late usage that counts: {text_of(-back.missing)} {unit}", amount=back.exact)],
+        steps=[
+            Step(text=f"late usage that counts: {text_of(-back.missing)} {unit}"),
+            Step(text="taken back, up to the shortfall that was billed", amount=back.exact),
+            rounding(back.amount, contract.currency),
+        ],
         obligation=clause.id,
         grant=clause.id,
         unit=clause.meter,
@@ -476,7 +494,10 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline, currency: str) -> 
                 service=timeline.span,
                 amount=amount,
                 precise=precise,
-                steps=[Step(text=f"{text_of(base)} x {text_of(tax.rate)}", amount=precise)],
+                steps=[
+                    Step(text=f"{text_of(base)} x {text_of(tax.rate)}", amount=precise),
+                    rounding(amount, currency),
+                ],
                 obligation="tax",
             )
         )

@@ -465,7 +465,7 @@ class _Month:
         contract = self.timeline.contract
         rate = exchange.rate_for(self.timeline, self.book)
         currency = rate.currency if rate else contract.currency
-        sold = exchange.converted(work.lines, rate, contract.currency) if rate else work.lines
+        sold = exchange.converted(work.lines, rate) if rate else work.lines
         taxes = lines.tax_lines(sold, self.timeline, currency)
         tax = total(line.amount for line in taxes)
         whole = total(line.amount for line in sold) + tax
