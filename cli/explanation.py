@@ -14,9 +14,7 @@ def explanation_of(line: RatedLine, statement: Statement) -> dict[str, Any]:
         **line.model_dump(mode="json"),
         "currency": statement.currency,
         "pools": [pool.model_dump(mode="json") for pool in _pools(line, statement)],
-        "reduced_by": [
-            {"line": other.id, "amount": decimal_text(part.amount)} for other, part in _off(line, statement)
-        ],
+        "reduced_by": [{"line": other.id, "amount": part.amount} for other, part in _off(line, statement)],
     }
 
 

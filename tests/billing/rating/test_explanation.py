@@ -10,6 +10,7 @@ from models.money import total
 from models.statement import LineKind, RatedLine
 from models.value import decimal_text
 from tests.billing.rating.builders import MINUTES, D, a_contract, a_rate, minutes_at, of_kind, price, rated, tiers, used
+from tests.explanation_reader import recomputed
 
 
 def again(line: RatedLine) -> Decimal:
@@ -104,6 +105,3 @@ def test_many_dimensions_never_share_a_line_id() -> None:
     contract = a_contract(prices=[minutes_at("1")], invoice={"group_by": ["meter", "model"]})
     usage = [used("1", model=model) for model in ("a b", "a-b", "a/b", "é", "è", "x" * 200, "x" * 201)]
     assert len(rated(contract, *usage).lines) == 7
-
-
-from tests.explanation_reader import recomputed
