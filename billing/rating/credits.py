@@ -1,10 +1,10 @@
 """Credits: grants pay what is due inside their windows, in one total order, and never more than is due."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
-from itertools import pairwise
+from itertools import count, pairwise
 
 from billing.rating import scopes
 from billing.rating.allowance import Allowance, Balance, allowance_of, carry_ends
@@ -90,8 +90,7 @@ def windows_of_credit(credit: Credit, contract: Contract) -> tuple[Window, ...]:
     starts_at, ends_at = span_of(credit, contract)
     last = ends_at or contract.span.ends_at
     starts = [starts_at]
-    if credit.every is not None:
-        starts += _refills(credit, contract, starts_at, last)
+    starts += _refills(credit, contract, starts_at, last)
     starts += [contract.instant(reset.at) for reset in credit.resets]
     starts = sorted({at for at in starts if starts_at <= at < last})
     found = []
@@ -102,24 +101,19 @@ def windows_of_credit(credit: Credit, contract: Contract) -> tuple[Window, ...]:
     return tuple(found)
 
 
-def _refills(credit: Credit, contract: Contract, starts_at: datetime, last: datetime) -> list[datetime]:
-    if credit.every == "term":
-        return []
+def _refills(credit: Credit, contract: Contract, starts_at: datetime, last: datetime) -> Iterator[datetime]:
+    if credit.every is None or credit.every == "term":
+        return
     first = local_day(starts_at, contract.timezone)
-    if credit.every == "week":
-        days = [first + timedelta(weeks=count) for count in range(1, 54 * 20)]
-    else:
-        assert credit.every is not None
-        origin = first if credit.anchor is None else first.replace(year=first.year - 1, month=1, day=credit.anchor)
-        days = [anchored(origin, count * _MONTHS[credit.every]) for count in range(1, 12 * 20)]
-    found = []
-    for day in days:
+    origin = first if credit.anchor is None else first.replace(year=first.year - 1, month=1, day=credit.anchor)
+    for step in count(1):
+        weekly = credit.every == "week"
+        day = first + timedelta(weeks=step) if weekly else anchored(origin, step * _MONTHS[credit.every])
         if day > first:
             at = contract.instant(day)
             if at >= last:
-                break
-            found.append(at)
-    return found
+                return
+            yield at
 
 
 def grants_of(

@@ -82,6 +82,9 @@ def _steps(draft: Draft, currency: str) -> Iterator[Step]:
         return
     if draft.group.fee is not None:
         yield from terms.arithmetic
+        elsewhere = draft.gross - total(step.amount or ZERO for step in terms.arithmetic)
+        if elsewhere:
+            yield Step(text="less what a pool pays of it, or does not, on another line", amount=elsewhere)
         return
     shown = _Shown(draft.gross, draft.flat)
     if draft.multiplier:
