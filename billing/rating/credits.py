@@ -69,7 +69,8 @@ class Grant:
         if self.unit.digits is None:
             self.allowance.take(at, amount)
             return
-        balance.spent = (balance.spent or ZERO) + amount
+        assert balance.spent is not None, "a grant in a unit of its own counts what it pays"
+        balance.spent += amount
         units = (balance.spent / self.unit.worth).quantize(Decimal(1).scaleb(-self.unit.digits), rounding=ROUND_HALF_UP)
         self.allowance.take(at, min(balance.left, max(ZERO, units - balance.drawn)))
 
@@ -140,6 +141,9 @@ def grants_of(
             cost=lambda _, price=rounded(credit.price, timeline.contract.currency): price,  # type: ignore[misc]
             expires=ends_at is not None or credit.every is not None or bool(credit.resets),
         )
+        if unit.digits is not None:
+            for balance in allowance.balances:
+                balance.spent = ZERO
         created = contract.instant(credit.created) if credit.created is not None else starts_at
         order = (
             credit.priority,

@@ -252,7 +252,18 @@ class _Month:
             at = owed.starts_at or self.timeline.span.starts_at
             work.charges += pricer.price(Atom(group, at, 0, ZERO, 0, ""), owed, ZERO, 0)
         work.charges += pricer.finish()
-        work.shares_position = any(len(apart) > 1 for apart in dims.values())
+        work.shares_position = any(len(apart) > 1 for apart in dims.values()) or (bool(dims) and self._takes_units())
+
+    def _takes_units(self) -> bool:
+        """Return whether a clause takes some units and leaves others, so that it matters which of them bear the price.
+
+        Where a package or a rounded minute is opened by one unit, the units after it cost nothing.
+        """
+        return any(
+            any(one.units is not None for one in reign.contract.discounts)
+            or any(one.units is not None and not one.counts_prepaid for one in reign.contract.commitments)
+            for reign in self.timeline.reigns
+        )
 
     def _excluded(self, atom: Atom, pricer: Pricer, known: dict[tuple[int, int], Terms]) -> Charge:
         key = (atom.group.index, -1 - atom.segment)

@@ -214,4 +214,4 @@ cases = pytest.mark.parametrize("cases", [QUICK, pytest.param(LONG, marks=pytest
 def holds(cases: int, law: Callable[..., None], *drawn: st.SearchStrategy[Any]) -> None:
     """Check a law against so many drawn cases: the same every time, unless TIEOUT_LAW_CASES asks for new ones."""
     fixed = FIXED or cases == QUICK
-    settings(max_examples=cases, derandomize=fixed, database=None, deadline=None, phases=[__import__("hypothesis").Phase.generate])(given(*drawn)(law))()
+    settings(max_examples=cases, derandomize=fixed, database=None, deadline=None)(given(*drawn)(law))()

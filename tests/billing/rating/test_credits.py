@@ -316,3 +316,8 @@ def test_a_paid_credit_that_is_refilled_is_bought_anew_by_each_refill() -> None:
     # October earns the whole 9.00: 4 of the 10 were used, the other 6 expired with the month
     assert [sum(row.amount for row in schedule_for(october).now)] == [D("9.00")]
     assert sum(row.amount for row in schedule_for(november, [october]).now) == D("11.00")  # 9.00, and 2 billed
+
+
+def test_a_bank_that_pays_nothing_in_a_month_keeps_what_it_paid_before() -> None:
+    _, november = through(at_one(credits=[gift(currency=POINTS)]), {"2026-10": [used("2.00")], "2026-11": []})
+    assert (pool(november, "gift").drawn, pool(november, "gift").booked_drawn) == (0, D("2.00"))
