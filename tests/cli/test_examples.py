@@ -14,6 +14,7 @@ from tests.explanation_reader import recomputed, rows_of
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("**/expected"))
+TERMS = ROOT.parent / "shared" / "data" / "contract-terms" / "terms.json"
 FLOW = ("opening", "granted", "drawn", "expired", "closing")
 
 
@@ -105,3 +106,11 @@ def _explain_every_line(statement: dict[str, Any], file: Path) -> None:
         assert recomputed(rows) == Decimal(told["amount"])
         if line["covered_by"] or line["grant"]:
             assert told["pools"], "a pool stands before and after"
+
+
+@pytest.mark.data
+def test_every_published_contract_that_is_known_is_an_example() -> None:
+    if not TERMS.exists():
+        pytest.skip(f"the published terms are not at {TERMS}")
+    known = {one["id"] for one in json.loads(TERMS.read_text())}
+    assert known == {path.name for path in (ROOT / "examples" / "published").iterdir() if path.is_dir()}

@@ -155,7 +155,7 @@ def test_the_parts_of_a_statement_are_the_whole(cases: int) -> None:
 @cases
 def test_a_cut_of_the_period_that_changes_no_term_moves_no_more_than_rounding(cases: int) -> None:
     def law(contract: Contract, usage: list[UsageLine]) -> None:
-        # What promotional credits paid is not counted: which floor lacks it goes by lines, and a cut makes more of them.
+        # What promotional credits paid is not counted: which floor lacks it goes by lines; a cut makes more.
         if any(not one.prepaid for one in contract.commitments):
             contract = contract.model_copy(update={"credits": ()})
         amended = contract.model_copy(update={"effective": date(2026, 10, 17)})
