@@ -263,3 +263,10 @@ def test_units_off_over_a_quarter_run_on_from_month_to_month() -> None:
     # 70 + 30 of the 100 are free; December pays all; the next quarter grants 100 anew
     assert [one.total for one in (october, november, december, january)] == [0, 20, 10, 0]
     assert flow(pool(november, "d")) == ("30", "0", "30", "0", "0")
+
+
+def test_a_cap_takes_off_of_overage_too_before_its_multiplier() -> None:
+    floor = {"id": "f", "amount": "100.00", "every": "month", "billing": "arrears", "overage": {"multiplier": "2"}}
+    contract = at_one(commitments=[floor], maximums=[{"id": "x", "amount": "120.00"}])
+    # 150 are capped to 120: 100 up to the floor, 20 past it at twice the price; shown as 50 x 2 less 30 x 2
+    assert by_kind(rated(contract, used("150"))) == {"usage": "100.00", "overage": "100.00", "maximum": "-60.00"}
