@@ -269,4 +269,5 @@ def test_a_cap_takes_off_of_overage_too_before_its_multiplier() -> None:
     floor = {"id": "f", "amount": "100.00", "every": "month", "billing": "arrears", "overage": {"multiplier": "2"}}
     contract = at_one(commitments=[floor], maximums=[{"id": "x", "amount": "120.00"}])
     # 150 are capped to 120: 100 up to the floor, 20 past it at twice the price; shown as 50 x 2 less 30 x 2
-    assert by_kind(rated(contract, used("150"))) == {"usage": "100.00", "overage": "100.00", "maximum": "-60.00"}
+    usage = used("100", "2026-10-02T00:00:00Z"), used("50", "2026-10-20T00:00:00Z")
+    assert by_kind(rated(contract, *usage)) == {"usage": "100.00", "overage": "100.00", "maximum": "-60.00"}
