@@ -20,7 +20,9 @@ from adapters.files import (
 from billing.rating import backlog, supported
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
+from billing.simulation import difference
 from cli.explanation import explanation_of, print_explanation
+from cli.moved import print_differences
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
 from models.contract import Contract
 from models.period import month_of
@@ -48,12 +50,19 @@ class NoSuchLine(Refusal):
     remedy = "Take an id from the statement's `lines`."
 
 
+class NothingBooked(Refusal):
+    """The deltas of a period are asked for that was never rated."""
+
+    remedy = "Give the statement that was booked: --prior STATEMENT.json."
+
+
 def rate(
     contract: Annotated[list[Path], typer.Option(help="A contract version (YAML); repeat for each.")],
     usage: Annotated[Path, typer.Option(help="All usage known now: CSV, JSON lines or Parquet.")],
     period: Annotated[str, typer.Option(help="The month, such as 2026-10; with an anchor, the day it begins.")],
     prices: Annotated[list[Path] | None, typer.Option(help="Rate versions: JSON lines or a YAML list.")] = None,
     prior: Annotated[list[Path] | None, typer.Option(help="Earlier statements (JSON), oldest first.")] = None,
+    deltas: Annotated[bool, typer.Option(help="Print what differs from what was booked of this period.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rate a period: the statement, its lines with their explanations, its pools before and after."""
@@ -63,10 +72,24 @@ def rate(
     statement, rivals = rated(versions, read_usage(usage), rates, earlier, period)
     for event in rivals:
         print(f"conflicting copy left out: {event.id} {event.meter} {event.quantity}", file=sys.stderr)
-    if as_json:
+    if deltas:
+        booked = difference(_booked(earlier, statement), statement)
+        if as_json:
+            print_json(booked)
+        else:
+            print_differences([booked], statement.period)
+    elif as_json:
         print_json(statement)
-        return
-    print_statement(statement)
+    else:
+        print_statement(statement)
+
+
+def _booked(earlier: Sequence[Statement], statement: Statement) -> Statement:
+    """Return the latest statement of the period that is rated again; raises NothingBooked."""
+    same = [one for one in earlier if (one.contract, one.period) == (statement.contract, statement.period)]
+    if not same:
+        raise NothingBooked("no statement of the period is among the earlier ones", period=statement.period)
+    return max(same, key=lambda one: one.revision)
 
 
 def explain(

@@ -9,12 +9,13 @@ import typer
 from adapters.files import read_contract, read_prices, read_statements, read_usage
 from billing.rating.statement import statement_for
 from billing.simulation import difference, rates_with, terms_with
+from cli.moved import print_differences
 from cli.offline import open_usage
-from cli.output import AsJson, money, print_json, print_table
+from cli.output import AsJson, print_json
 from models.contract import Contract
 from models.rate_card import RateVersion
 from models.refusal import Refusal
-from models.simulation import Difference, Moved
+from models.simulation import Difference
 from models.statement import Statement
 from models.usage import UsageEvent
 from runtime.engine import engine_id
@@ -79,33 +80,3 @@ def differences(
         after = statement_for(then, lines, rates_then, period, earlier, engine=engine_id())
         found.append(difference(before, after))
     return found
-
-
-def print_differences(found: Sequence[Difference], period: str) -> None:
-    """Print each customer's difference, then its lines that move."""
-    columns = ("customer", "contract", "before", "after", "difference")
-    print_table(
-        f"{period}: {sum(1 for one in found if one.moved)} of {len(found)} statements move",
-        columns,
-        [(one.customer, one.contract, *_amounts(one, one.currency)) for one in found],
-        right=columns[2:],
-    )
-    for one in found:
-        if one.moved:
-            print_table(
-                f"{one.customer}: what moves",
-                ("kind", "what", "before", "after", "difference"),
-                [
-                    (
-                        line.kind.value,
-                        " ".join([line.name, *(f"{key}={value}" for key, value in line.dimensions.items())]),
-                        *_amounts(line, one.currency),
-                    )
-                    for line in one.moved
-                ],
-                right=columns[2:],
-            )
-
-
-def _amounts(one: Difference | Moved, currency: str) -> tuple[str, str, str]:
-    return money(one.before, currency), money(one.after, currency), money(one.difference, currency)

@@ -145,3 +145,17 @@ def test_every_format_has_a_schema(name: str) -> None:
 
 def test_an_unknown_schema_is_a_usage_error() -> None:
     assert run("schema", "nothing")[0] == 2
+
+
+def test_a_period_rated_again_yields_the_deltas_to_what_was_booked(folder: Path) -> None:
+    options = "--contract", folder / "contract.yaml", "--usage", folder / "usage.csv", "--period", "2026-09"
+    (folder / "usage.csv").write_text(HEADER + SEPTEMBER)
+    with pytest.raises(offline.NothingBooked):
+        run("rate", *options, "--deltas")
+    (folder / "s.json").write_text(json.dumps(rate(*options)))
+    (folder / "usage.csv").write_text(HEADER + SEPTEMBER + LATE)
+    deltas = rate(*options, "--prior", folder / "s.json", "--deltas")
+    # 8 were booked; 12 are 10 x 1 + 2 x 0.5 = 11
+    assert (deltas["before"], deltas["after"], deltas["difference"]) == ("8", "11", "3")
+    assert rate(*options, "--prior", folder / "s.json")["revision"] == 2
+    assert "3.00 USD" in run("rate", *options, "--prior", folder / "s.json", "--deltas")[1]
