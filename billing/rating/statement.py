@@ -380,8 +380,11 @@ class _Month:
     def _capped_by(self, standing: Standing[Bound]) -> Callable[[Draft], bool]:
         reach = scopes.Reach(standing)
         return lambda draft: (
-            draft.kind in reductions.REDUCED or draft.multiplier is not None  # overage was usage when it was capped
-        ) and reach.holds(draft.group, draft.starts_at)
+            (
+                draft.kind in reductions.REDUCED or draft.multiplier is not None  # overage was usage when it was capped
+            )
+            and reach.holds(draft.group, draft.starts_at)
+        )
 
     def _discount_order(self) -> list[str]:
         standings = self.timeline.standings(lambda contract: contract.discounts)

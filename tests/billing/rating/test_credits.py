@@ -320,4 +320,4 @@ def test_a_paid_credit_that_is_refilled_is_bought_anew_by_each_refill() -> None:
 
 def test_a_bank_that_pays_nothing_in_a_month_keeps_what_it_paid_before() -> None:
     _, november = through(at_one(credits=[gift(currency=POINTS)]), {"2026-10": [used("2.00")], "2026-11": []})
-    assert (pool(november, "gift").drawn, pool(november, "gift").booked_drawn) == (0, D("2.00"))
+    assert (pool(november, "gift").drawn, pool(november, "gift").booked_drawn) == (D(0), D("2.00"))
