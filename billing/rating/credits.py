@@ -14,7 +14,7 @@ from billing.rating.rates import RateBook, exchange_rate
 from billing.rating.timeline import Standing, Timeline
 from billing.rating.windows import Window, anchored
 from models.contract import Contract, Credit, VirtualCurrency
-from models.money import ZERO, minor_digits, rounded, split
+from models.money import ZERO, minor_digits, rounded, split, total
 from models.period import Period, local_day
 from models.statement import LineKind
 
@@ -185,6 +185,7 @@ def pay(grants: Sequence[Grant], drafts: Sequence[Draft], bounds: Sequence[datet
             weights = [max(ZERO, draft.by_segment[segment]) for segment in segments]
             for segment, part in zip(segments, split(draft.due, weights, currency), strict=True):
                 dues[place, segment] = part
+    _net(dues, -total(draft.due for draft in drafts if draft.kind in _PAYABLE and draft.due < 0))
     minor = Decimal(1).scaleb(-minor_digits(currency))
     preserved = [_preserved(grant) for grant in grants]
     begun = sum(1 for bound in bounds if bound < timeline.span.ends_at)
@@ -208,6 +209,14 @@ def pay(grants: Sequence[Grant], drafts: Sequence[Draft], bounds: Sequence[datet
                     dues[place, when] = due - amount
                     draft.paid[when] = draft.paid.get(when, ZERO) + amount
                     grant.paid.append((balance, draft, when, amount))
+
+
+def _net(dues: dict[tuple[int, int], Decimal], back: Decimal) -> None:
+    """Take what a later tier gives back of earlier bills off what is due, so that no credit pays it too."""
+    for key in reversed(list(dues)):
+        taken = min(dues[key], back)
+        dues[key] -= taken
+        back -= taken
 
 
 def _preserved(grant: Grant) -> dict[datetime, datetime]:

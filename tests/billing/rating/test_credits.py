@@ -20,8 +20,10 @@ from tests.billing.rating.builders import (
     minutes_at,
     of_kind,
     pool,
+    price,
     rated,
     through,
+    tiers,
     used,
 )
 
@@ -321,3 +323,11 @@ def test_a_paid_credit_that_is_refilled_is_bought_anew_by_each_refill() -> None:
 def test_a_bank_that_pays_nothing_in_a_month_keeps_what_it_paid_before() -> None:
     _, november = through(at_one(credits=[gift(currency=POINTS)]), {"2026-10": [used("2.00")], "2026-11": []})
     assert (pool(november, "gift").drawn, pool(november, "gift").booked_drawn) == (D(0), D("2.00"))
+
+
+def test_credits_stop_at_what_is_due_after_a_later_tier_lowered_earlier_bills() -> None:
+    clause = price("call.minutes", kind="volume", over="quarter", tiers=tiers(("10", "1"), (None, "0.9")))
+    contract = a_contract(prices=[clause], credits=[gift(amount="100.00", effective="2026-11-01")])
+    _, november = through(contract, {"2026-10": [used("10")], "2026-11": [used("30", "2026-11-02T00:00:00Z")]})
+    # 30 x 0.9 = 27.00, and October's 10 at 0.9 instead of 1: -1.00. 26.00 are due, not 27.00
+    assert (amounts(november, LineKind.CREDIT_DRAW), november.total) == (["-26.00"], D(0))
