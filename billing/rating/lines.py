@@ -284,11 +284,14 @@ def pool_draw_line(
     )  # fmt: skip
 
 
+def _shown(number: Decimal) -> str:
+    """Return a balance as a row shows it, without the dust of divisions."""
+    return text_of(settled(number))
+
+
 def _draw_steps(balance: Balance, currency: str) -> list[Step]:
     steps = [
-        Step(
-            text=f"{balance.name} before: {text_of(settled(balance.opening))} opening + {text_of(settled(balance.granted))} granted"
-        ),
+        Step(text=f"{balance.name} before: {_shown(balance.opening)} opening + {_shown(balance.granted)} granted"),
         Step(text="drawn in the period, exactly", amount=-balance.drawn),
     ]
     if balance.drawn_before or balance.booked_before:
@@ -298,9 +301,7 @@ def _draw_steps(balance: Balance, currency: str) -> list[Step]:
         steps.append(Step(text="booked before this statement", amount=balance.booked_before))
     return [
         *steps,
-        Step(
-            text=f"{balance.name} after: {text_of(settled(balance.expired))} expired, {text_of(settled(balance.left))} left"
-        ),
+        Step(text=f"{balance.name} after: {_shown(balance.expired)} expired, {_shown(balance.left)} left"),
     ]
 
 
@@ -330,17 +331,15 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
         clause=credit.id,
         description=f"Paid by {credit.kind} credit {credit.id}",
         sentence=f"The {credit.kind} credit {credit.id} paid {money_text(amount, contract.currency)}; "
-        f"{text_of(settled(balance.left))} {balance.unit} are left.",
+        f"{_shown(balance.left)} {balance.unit} are left.",
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-amount,
         steps=[
-            Step(text=f"{credit.id} before, in {balance.unit}: {text_of(settled(balance.opening + balance.granted))}"),
+            Step(text=f"{credit.id} before, in {balance.unit}: {_shown(balance.opening + balance.granted)}"),
             *(Step(text=f"pays {line}", amount=-part) for line, part in parts.items()),
             *_worth(grant, balance),
-            Step(
-                text=f"{credit.id} after: {text_of(settled(balance.expired))} expired, {text_of(settled(balance.left))} left"
-            ),
+            Step(text=f"{credit.id} after: {_shown(balance.expired)} expired, {_shown(balance.left)} left"),
         ],
         obligation=credit.id,
         grant=credit.id,
@@ -352,7 +351,7 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
 def _worth(grant: Grant, balance: Balance) -> list[Step]:
     if balance.spent is None:
         return []
-    text = f"taken: {text_of(settled(balance.drawn))} {balance.unit}, each worth {text_of(grant.unit.worth)}"
+    text = f"taken: {_shown(balance.drawn)} {balance.unit}, each worth {text_of(grant.unit.worth)}"
     return [Step(text=text)]
 
 
@@ -426,9 +425,7 @@ def shortfall_line(shortfall: Shortfall, timeline: Timeline) -> RatedLine | None
         amount=shortfall.amount,
         precise=shortfall.exact,
         steps=[
-            Step(
-                text=f"promised {text_of(promised)} {unit}, counted {text_of(settled(balance.drawn_in_window))} {unit}"
-            ),
+            Step(text=f"promised {text_of(promised)} {unit}, counted {_shown(balance.drawn_in_window)} {unit}"),
             Step(text=f"missing: {_priced(clause, shortfall.missing)}", amount=shortfall.exact),
             rounding(shortfall.amount, contract.currency),
         ],
