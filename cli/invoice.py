@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.door import Door
-from cli.explanation import print_explanation
+from cli.explanation import explanation_of, print_explanation
 from cli.output import AsJson, Month, money, print_json, print_table
 from models.refusal import Refusal
 
@@ -73,7 +73,7 @@ def explain(
     if not chosen:
         raise NoSuchInvoice("the statement has no such line", line=line)
     if as_json:
-        print_json(chosen)
+        print_json([explanation_of(one, statement) for one in chosen])
     else:
         for one in chosen:
-            print_explanation(one, statement.currency)
+            print_explanation(one, statement)

@@ -7,7 +7,7 @@ import warnings
 import typer
 from pydantic import ValidationError
 
-from cli import audit, close, invoice, journal, offline, rates, recognize, reconcile, schedule
+from cli import audit, close, invoice, journal, offline, rates, recognize, reconcile, schedule, simulate
 from cli.doctor import doctor
 from cli.output import Exit
 from models.refusal import Refusal
@@ -30,6 +30,7 @@ app.command()(doctor)
 app.add_typer(offline.contract_app, name="contract")
 app.command()(offline.rate)
 app.command()(offline.explain)
+app.command()(simulate.simulate)
 app.command()(reconcile.reconcile)
 app.command()(offline.schema)
 app.command()(recognize.recognize)

@@ -20,14 +20,16 @@ from adapters.files import (
 from billing.rating import backlog, supported
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
-from cli.explanation import print_explanation
+from billing.simulation import difference
+from cli.explanation import explanation_of, print_explanation
+from cli.moved import print_differences
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
 from models.contract import Contract
 from models.period import month_of
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
-from models.usage import UsageEvent
+from models.usage import UsageEvent, UsageLine
 from models.usage_policy import UsagePolicy
 from runtime.engine import engine_id
 
@@ -48,12 +50,19 @@ class NoSuchLine(Refusal):
     remedy = "Take an id from the statement's `lines`."
 
 
+class NothingBooked(Refusal):
+    """The deltas of a period are asked for that was never rated."""
+
+    remedy = "Give the statement that was booked: --prior STATEMENT.json."
+
+
 def rate(
     contract: Annotated[list[Path], typer.Option(help="A contract version (YAML); repeat for each.")],
     usage: Annotated[Path, typer.Option(help="All usage known now: CSV, JSON lines or Parquet.")],
     period: Annotated[str, typer.Option(help="The month, such as 2026-10; with an anchor, the day it begins.")],
     prices: Annotated[list[Path] | None, typer.Option(help="Rate versions: JSON lines or a YAML list.")] = None,
     prior: Annotated[list[Path] | None, typer.Option(help="Earlier statements (JSON), oldest first.")] = None,
+    deltas: Annotated[bool, typer.Option(help="Print what differs from what was booked of this period.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Rate a period: the statement, its lines with their explanations, its pools before and after."""
@@ -63,10 +72,24 @@ def rate(
     statement, rivals = rated(versions, read_usage(usage), rates, earlier, period)
     for event in rivals:
         print(f"conflicting copy left out: {event.id} {event.meter} {event.quantity}", file=sys.stderr)
-    if as_json:
+    if deltas:
+        booked = difference(_booked(earlier, statement), statement)
+        if as_json:
+            print_json(booked)
+        else:
+            print_differences([booked], statement.period)
+    elif as_json:
         print_json(statement)
-        return
-    print_statement(statement)
+    else:
+        print_statement(statement)
+
+
+def _booked(earlier: Sequence[Statement], statement: Statement) -> Statement:
+    """Return the latest statement of the period that is rated again; raises NothingBooked."""
+    same = [one for one in earlier if (one.contract, one.period) == (statement.contract, statement.period)]
+    if not same:
+        raise NothingBooked("no statement of the period is among the earlier ones", period=statement.period)
+    return max(same, key=lambda one: one.revision)
 
 
 def explain(
@@ -81,9 +104,9 @@ def explain(
     except KeyError:
         raise NoSuchLine("no line has this id", line=line, statement=statement) from None
     if as_json:
-        print_json(found)
+        print_json(explanation_of(found, read))
         return
-    print_explanation(found, read.currency)
+    print_explanation(found, read)
 
 
 @contract_app.command("check")
@@ -152,7 +175,19 @@ def rated(
     prior: Sequence[Statement],
     period: str,
 ) -> tuple[Statement, tuple[UsageEvent, ...]]:
-    """Return the statement of a period from all usage known, and the conflicting copies that were left out.
+    """Return the statement of a period from all usage known, and the conflicting copies that were left out."""
+    usage, rivals = open_usage(versions, events, rates, prior, period)
+    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+
+
+def open_usage(
+    versions: Sequence[Contract],
+    events: Sequence[UsageEvent],
+    rates: Sequence[RateVersion],
+    prior: Sequence[Statement],
+    period: str,
+) -> tuple[tuple[UsageLine, ...], tuple[UsageEvent, ...]]:
+    """Return the usage a period's statement bills, of all usage known, and the conflicting copies left out.
 
     Usage of earlier periods that no earlier statement billed is late; without earlier statements only the period's
     own is rated, for nobody can tell what was billed before.
@@ -161,14 +196,12 @@ def rated(
     mine = [event for event in events if event.customer == timeline.contract.customer]
     kept, rivals = backlog.deduped(mine)
     earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: one.period)
+    if not earlier:
+        return tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span), rivals
     ends = [timeline_of(versions, one.period).span.ends_at for one in earlier]
-    if earlier:
-        begun = timeline_of(versions, earlier[0].period).span.starts_at
-        kept = tuple(event for event in kept if event.timestamp >= begun)  # before it nobody says what was billed
-        usage = backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends)
-    else:
-        usage = tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span)
-    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+    begun = timeline_of(versions, earlier[0].period).span.starts_at
+    kept = tuple(event for event in kept if event.timestamp >= begun)  # before it nobody says what was billed
+    return backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends), rivals
 
 
 def print_statement(statement: Statement) -> None:

@@ -269,7 +269,10 @@ class Commitment(Value):
 
 
 class Reset(Value):
-    """A moment at which a credit's balance is set back to its amount."""
+    """A moment at which a credit's balance is set back to its amount.
+
+    With `preserve_overage` the new balance first pays what was left unpaid of the usage since the balance before began.
+    """
 
     at: Moment
     preserve_overage: bool = False
@@ -319,7 +322,8 @@ class Credit(Value):
         """What the customer pays for the grant, in the contract's currency."""
         if self.cost is not None:
             return self.cost
-        return self.amount if self.kind == "paid" else Decimal(0)
+        worth = self.currency.unit_amount if isinstance(self.currency, VirtualCurrency) else Decimal(1)
+        return self.amount * worth if self.kind == "paid" else Decimal(0)
 
 
 class Discount(Value):

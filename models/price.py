@@ -81,7 +81,7 @@ class Tiered(Metered):
     """What graduated and volume prices share."""
 
     tiers: Annotated[tuple[Tier, ...], BeforeValidator(_listed)]
-    over: Every | None = None  # what the tier position accumulates over; None: the billing period
+    over: Literal["month", "quarter", "year", "term"] | None = None  # None or month: the billing period
     charge_flat_at_zero: bool = True
     restart_tiers_on_change: bool = False
 

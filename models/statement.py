@@ -53,6 +53,16 @@ class Explanation(Value):
     rounding_residue: Exact
 
 
+class Exchange(Value):
+    """What turned the contract's currency into the invoice's: a rate version in force at the period's last instant."""
+
+    rate_version: str
+    rate_source: str
+    contract_currency: Currency
+    amount: Exact  # of the invoice's currency
+    per: Exact  # of the contract's
+
+
 class Applied(Value):
     """How much of one line a pool or credit paid, at the currency's minor unit."""
 
@@ -77,6 +87,8 @@ class RatedLine(Value):
     unit: str | None = None
     amount: Exact
     precise_amount: Exact
+    contract_amount: Exact | None = None  # in the contract's currency, where the invoice has another
+    contract_precise: Exact | None = None
     covered_by: Identifier | None = None  # the prepaid commitment that paid this slice
     obligation: Identifier  # what is promised, e.g. usage, platform, llm-year: the revenue dimension
     grant: Identifier | None = None  # on draws, purchases and shortfalls: the commitment or credit concerned
@@ -94,7 +106,7 @@ class Pool(Value):
 
     id: Identifier
     kind: str  # prepaid | postpaid | paid | promotional | entitlement
-    unit: str  # a currency, or the meter for units
+    unit: str  # the contract's currency, a virtual one's code, or the meter for units
     window: Period
     in_force: bool = True
     opening: Exact
@@ -102,7 +114,7 @@ class Pool(Value):
     drawn: Exact
     expired: Exact
     closing: Exact
-    booked_drawn: Exact  # drawn over the window so far, as booked (rounded cumulatively)
+    booked_drawn: Exact  # drawn over the window so far, as booked in the contract's currency (rounded cumulatively)
     cost: Exact | None = None  # what was paid for the whole grant, for revenue
 
     @model_validator(mode="after")
@@ -133,7 +145,8 @@ class Statement(Value):
     contract_version: str
     period: Month
     timezone: Zone
-    currency: Currency
+    currency: Currency  # the invoice's
+    exchange: Exchange | None = None  # None: the contract's currency is the invoice's
     revision: int = Field(default=1, ge=1)
     bill_to: BillTo
     lines: tuple[RatedLine, ...]

@@ -42,6 +42,7 @@ class Balance:
     drawn: Decimal = ZERO
     expired: Decimal = ZERO
     left: Decimal = ZERO
+    spent: Decimal | None = None  # what it paid in this period, where its unit is not the contract's currency
     drawn_before: Decimal = ZERO  # over the window, in earlier statements, exactly
     booked_before: Decimal = ZERO
     carry_expired: bool = False
@@ -57,7 +58,7 @@ class Balance:
 
     def pool(self, currency: str | None) -> Pool:
         """Return how the window stands; `currency` rounds what is booked of it, None for units."""
-        booked = settled(self.drawn_in_window, 30)
+        booked = settled(self.drawn_in_window if self.spent is None else self.booked_before + self.spent, 30)
         opening, granted, drawn, expired = map(settled, (self.opening, self.granted, self.drawn, self.expired))
         return Pool(
             id=self.name,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from billing.rating.prices import Products
 from billing.rating.usage import Group, Pairs
 from billing.rating.windows import Window
 from models.contract import Contract, Fee, PriceClause
@@ -58,6 +59,7 @@ class Charge:
     net: Decimal = ZERO
     reduced: dict[str, Decimal] = field(default_factory=dict)
     note: str = ""
+    products: Products | None = None
 
     @property
     def order(self) -> tuple[datetime, tuple[datetime, str, Pairs, str, int]]:

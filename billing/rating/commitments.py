@@ -14,6 +14,7 @@ from billing.rating.allowance import Allowance, Balance, allowance_of, amounts_o
 from billing.rating.charges import Charge, Terms
 from billing.rating.exact import NEGLIGIBLE
 from billing.rating.history import History
+from billing.rating.prices import Products
 from billing.rating.pricing import Pricer, is_additive
 from billing.rating.proration import prorated
 from billing.rating.timeline import Standing, Timeline
@@ -45,6 +46,7 @@ class Slice:
     overage_of: str = ""
     multiplier: Decimal | None = None
     note: str = ""
+    products: Products | None = None
 
 
 @dataclass(slots=True)
@@ -229,6 +231,7 @@ def _whole(charge: Charge) -> Slice:
         charge.flat,
         charge.events,
         note=charge.note,
+        products=charge.products,
     )
 
 
@@ -241,9 +244,10 @@ def _cut(whole: Slice, net: Decimal) -> tuple[Slice, Slice | None]:
     gross = net if whole.gross == whole.net else (whole.gross * share / of)
     flat = (whole.flat * share / of) if whole.flat else ZERO
     reduced = {name: (amount * share / of) for name, amount in whole.reduced.items()}
+    products = {key: count * share / of for key, count in whole.products.items()} if whole.products else None
     first = Slice(
         whole.charge, whole.kind, whole.terms, whole.tier, quantity, billed, gross, net, reduced, flat, whole.events,
-        note=whole.note,
+        note=whole.note, products=products,
     )  # fmt: skip
     rest = Slice(
         whole.charge,
@@ -258,6 +262,9 @@ def _cut(whole: Slice, net: Decimal) -> tuple[Slice, Slice | None]:
         whole.flat - flat,
         0,
         note=whole.note,
+        products={key: count - products[key] for key, count in whole.products.items()}
+        if whole.products and products
+        else None,
     )
     return first, rest
 

@@ -13,6 +13,7 @@ from billing.rating.allowance import Balance
 from billing.rating.charges import Terms
 from billing.rating.commitments import Slice
 from billing.rating.exact import settled
+from billing.rating.prices import Products
 from billing.rating.usage import Group
 from models.money import ZERO, rounded, split, total
 from models.statement import LineKind
@@ -40,6 +41,7 @@ class Draft:
     gross: Decimal = ZERO
     net: Decimal = ZERO
     flat: Decimal = ZERO
+    products: Products = field(default_factory=dict)
     events: int = 0
     sources: set[str] = field(default_factory=set)
     reduced: dict[str, Decimal] = field(default_factory=dict)
@@ -126,6 +128,9 @@ def _add(draft: Draft, part: Slice, segment: int) -> None:
     draft.flat += part.flat
     draft.events += part.events
     draft.sources.add(part.charge.source)
+    if part.products:
+        for key, count in part.products.items():
+            draft.products[key] = draft.products.get(key, ZERO) + count
     for name, amount in part.reduced.items():
         draft.reduced[name] = draft.reduced.get(name, ZERO) + amount
     draft.by_segment[segment] = draft.by_segment.get(segment, ZERO) + part.net
@@ -134,6 +139,7 @@ def _add(draft: Draft, part: Slice, segment: int) -> None:
 def _settled(draft: Draft) -> Draft:
     draft.quantity, draft.billed = settled(draft.quantity), settled(draft.billed)
     draft.gross, draft.net, draft.flat = settled(draft.gross), settled(draft.net), settled(draft.flat)
+    draft.products = {key: settled(count) for key, count in draft.products.items()}
     draft.reduced = {name: settled(amount) for name, amount in draft.reduced.items()}
     draft.by_segment = {segment: settled(amount) for segment, amount in draft.by_segment.items()}
     return draft

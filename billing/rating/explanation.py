@@ -1,10 +1,16 @@
-"""Explanation: every rated line tells how its amount came about, so that it can be computed again from its rows."""
+"""Explanation: every rated line tells how its amount came about, so that it can be computed again from its rows.
+
+How rows are read (examples/README.md): a row with `a x b / c` or an amount is added, a row that begins with `x`
+multiplies what stands above it, `in USD` begins anew, `rounded` rounds; a row without any of it is a remark.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 
 from billing.rating.drafts import Draft
-from models.money import ZERO, money_text
+from billing.rating.exact import settled
+from models.money import ZERO, money_text, rounded, total
 from models.price import (
     CliffsPrice,
     FlatPrice,
@@ -16,7 +22,6 @@ from models.price import (
     UnitPrice,
 )
 from models.statement import Explanation, LineKind, Step
-from models.value import decimal_text
 
 _SHOWN = 12  # digits after the point in a sentence; the rows have them all
 
@@ -77,73 +82,96 @@ def _steps(draft: Draft, currency: str) -> Iterator[Step]:
         return
     if draft.group.fee is not None:
         yield from terms.arithmetic
+        elsewhere = draft.gross - total(step.amount or ZERO for step in terms.arithmetic)
+        if elsewhere:
+            yield Step(text="less what a pool pays of it, or does not, on another line", amount=elsewhere)
         return
-    base = draft.gross
+    shown = _Shown(draft.gross, draft.flat)
     if draft.multiplier:
-        base = base / draft.multiplier
+        shown = shown.without(draft.multiplier, Decimal(1))
     if terms.exchange is not None:
-        base = base * terms.exchange.per / terms.exchange.amount
-    yield from _arithmetic(draft, base)
+        shown = shown.without(terms.exchange.amount, terms.exchange.per)
+    yield from _arithmetic(draft, shown)
     if terms.exchange is not None:
         rate = terms.exchange
-        yield Step(text=f"x {text_of(rate.amount)} / {text_of(rate.per)} {currency}, by {rate.id}", amount=None)
+        yield Step(text=f"x {text_of(rate.amount)} / {text_of(rate.per)} {currency}, by {rate.id}")
     if draft.multiplier is not None:
-        yield Step(
-            text=f"x {text_of(draft.multiplier)}, the overage multiplier of {draft.overage_of}", amount=draft.gross
-        )
+        text = f"x {text_of(draft.multiplier)}, the overage multiplier of {draft.overage_of}"
+        yield Step(text=text, amount=draft.gross)
 
 
-def _arithmetic(draft: Draft, base: Decimal) -> Iterator[Step]:
-    terms, price = draft.terms, draft.terms.price
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A line's exact amount in the price's own currency and before any multiplier, and the flat parts in it."""
+
+    amount: Decimal
+    flat: Decimal
+
+    def without(self, factor: Decimal, per: Decimal) -> "_Shown":
+        """Return it before a factor; nothing is left to show of what was multiplied by zero."""
+        if factor == 0:
+            return self
+        return _Shown(self.amount * per / factor, self.flat * per / factor)
+
+
+def _arithmetic(draft: Draft, shown: _Shown) -> Iterator[Step]:
+    price = draft.terms.price
     if draft.billed != draft.quantity and not isinstance(price, PercentagePrice):
         yield Step(text=f"{text_of(draft.quantity)} metered are {text_of(draft.billed)} billed{_conversion(price)}")
+    if draft.products:
+        yield from _products(draft, shown)
+        return
     match price:
         case UnitPrice():
-            yield Step(text=f"{text_of(draft.billed)} x {_per(price.amount, price.per)}", amount=base)
+            yield Step(text=f"{text_of(draft.billed)} x {_per(price.amount, price.per)}", amount=shown.amount)
         case Tiered():
-            yield from _tier(draft, price.tiers[draft.tier], price.tiers, base, price.kind)
+            yield from _tier(draft, price.tiers, shown, price.kind)
         case CliffsPrice():
-            yield from _tier(draft, price.tiers[draft.tier], price.tiers, base, "by request")
+            yield from _tier(draft, price.tiers, shown, "by request")
         case PackagePrice():
-            text = f"{text_of(draft.billed)} packages of {text_of(price.size)} x {text_of(price.amount)}"
-            yield Step(text=text, amount=base)
-        case PercentagePrice():
-            text = f"{text_of(price.rate)} x {text_of(draft.billed)} + {text_of(price.fixed)} x {draft.events} events"
-            bounds = "".join(
-                f", {word} {text_of(bound)} each"
-                for word, bound in (("min", price.min), ("max", price.max))
-                if bound is not None
-            )
-            free = f", the first {price.free_events} free" if price.free_events else ""
-            yield Step(text=text + bounds + free, amount=base)
+            text = f"packages of {text_of(price.size)}: {text_of(draft.billed)} x {text_of(price.amount)}"
+            yield Step(text=text, amount=shown.amount)
         case FlatPrice():
-            yield Step(text=f"{text_of(price.amount)} for the period", amount=base)
+            share = settled(shown.amount / price.amount) if price.amount else ZERO
+            yield Step(text=f"for the period: {text_of(share)} x {text_of(price.amount)}", amount=shown.amount)
         case _:
-            rate = terms.rate
-            if rate is None:
-                return
-            listed = f"{text_of(draft.billed)} x {_per(rate.amount, rate.per)} {rate.currency}, list price"
-            if not isinstance(price, PassThroughPrice):
-                yield Step(text=listed, amount=base)
-                return
-            yield Step(text=listed)
-            yield Step(text=f"x (1 + {text_of(price.markup)}), the markup", amount=base)
+            yield from _listed(draft, shown)
 
 
-def _tier(draft: Draft, tier: Tier, tiers: tuple[Tier, ...], base: Decimal, how: str) -> Iterator[Step]:
+def _listed(draft: Draft, shown: _Shown) -> Iterator[Step]:
+    rate, price = draft.terms.rate, draft.terms.price
+    if rate is None:
+        return
+    listed = f"{text_of(draft.billed)} x {_per(rate.amount, rate.per)} {rate.currency}, list price"
+    if not isinstance(price, PassThroughPrice):
+        yield Step(text=listed, amount=shown.amount)
+        return
+    yield Step(text=listed)
+    yield Step(text=f"x (1 + {text_of(price.markup)}), the markup", amount=shown.amount)
+
+
+def _products(draft: Draft, shown: _Shown) -> Iterator[Step]:
+    for (label, amount, per), count in draft.products.items():
+        exact = settled(count * amount if per == 1 else count * amount / per)
+        yield Step(text=f"{label}: {text_of(count)} x {_per(amount, per)}", amount=exact)
+    if shown.flat:
+        yield Step(text="flat part of the tier, less that of the tier before", amount=shown.flat)
+
+
+def _tier(draft: Draft, tiers: tuple[Tier, ...], shown: _Shown, how: str) -> Iterator[Step]:
+    tier = tiers[draft.tier]
     upper = "without end" if tier.up_to is None else f"up to {text_of(tier.up_to)}"
     lower = tiers[draft.tier - 1].up_to if draft.tier else ZERO
     name = f"tier {draft.tier + 1} ({how}, from {text_of(lower or ZERO)} {upper})"
-    units = base - draft.flat
+    units = shown.amount - shown.flat
     if tier.size is None:
         yield Step(text=f"{name}: {text_of(draft.billed)} x {_per(tier.amount, tier.per)}", amount=units)
     else:
-        text = f"{name}: {text_of(draft.billed)} in blocks of {text_of(tier.size)} x {text_of(tier.amount)}"
+        blocks = settled(units / tier.amount) if tier.amount else ZERO
+        text = f"{name}, started blocks of {text_of(tier.size)}: {text_of(blocks)} x {text_of(tier.amount)}"
         yield Step(text=text, amount=units)
-    if draft.note:
-        yield Step(text=f"earlier units of the window, {draft.note}", amount=units)
-    if draft.flat:
-        yield Step(text="flat part of the tier", amount=draft.flat)
+    if shown.flat:
+        yield Step(text="flat part of the tier", amount=shown.flat)
 
 
 def _per(amount: Decimal, per: Decimal) -> str:
@@ -164,11 +192,29 @@ def _conversion(price: object) -> str:
 def _rounding(draft: Draft, currency: str) -> Iterator[Step]:
     if draft.kind in (LineKind.EXCLUDED, LineKind.INCLUDED):
         return
-    if draft.precise_before or draft.booked_before:
-        text = f"running total {decimal_text(draft.precise_before + draft.gross)}, less what was booked before"
-        yield Step(text=text, amount=-draft.booked_before)
     if draft.covered_by is not None:
-        text = f"share of the rounded draw from {draft.covered_by.name}, so that both cancel"
-    else:
-        text = "rounded once, half away from zero"
-    yield Step(text=f"{text}, to the minor unit of {currency}", amount=draft.amount)
+        yield from _booked_by_pool(draft, currency)
+        return
+    before = draft.precise_before
+    if before or draft.booked_before:
+        yield Step(text="before this statement, exactly", amount=before)
+    yield rounding(rounded(settled(before + draft.gross, 30), currency), currency)
+    if before or draft.booked_before:
+        yield Step(text="booked before this statement", amount=-draft.booked_before)
+
+
+def rounding(amount: Decimal, currency: str) -> Step:
+    """Return the row that rounds what the rows above add up to."""
+    return Step(text=f"rounded once, half away from zero, to the minor unit of {currency}", amount=amount)
+
+
+def _booked_by_pool(draft: Draft, currency: str) -> Iterator[Step]:
+    """Yield a covered line's booked parts: its share of the pool's rounded draw, and what discounts took off first."""
+    pool = draft.covered_by
+    assert pool is not None, "only a covered line is asked"
+    paid = draft.amount - total(draft.off.values())
+    yield Step(text=f"in {currency}, booked so that this line and the draw from {pool.name} cancel")
+    yield Step(text=f"paid by {pool.name}, of its rounded draw", amount=paid)
+    for name, off in draft.off.items():
+        if off:
+            yield Step(text=f"taken off by {name}", amount=off)

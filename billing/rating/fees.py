@@ -6,7 +6,7 @@ period, or with an amendment inside the period, has no statement before it and i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from billing.rating.commitments import promised, promised_by
@@ -15,7 +15,7 @@ from billing.rating.proration import prorated, share_of_days
 from billing.rating.timeline import Standing, Timeline
 from billing.rating.windows import Window, windows_of
 from models.contract import Commitment, Contract, Fee
-from models.money import ZERO, rounded, split
+from models.money import ZERO, rounded, split, total
 from models.period import local_day
 from models.statement import LineKind, Step
 
@@ -70,9 +70,7 @@ def commitments_due(standings: Sequence[Standing[Commitment]], timeline: Timelin
                     continue
                 before = history.billed(LineKind.COMMITMENT, standing.id, part_window.starts_on, part_window.ends_on)
                 if _taken_over(standing, part_window, timeline, history):
-                    before = rounded(
-                        promised(standing.at(part_window.span.starts_at), window), timeline.contract.currency
-                    )
+                    before = _first_part(standing, window, part_window, timeline)
                 due = amount - before
                 steps = [Step(text=f"promised from {part_window.starts_on} to {part_window.ends_on}", amount=amount)]
                 if before:
@@ -112,6 +110,14 @@ def _taken_over(
     return not history.statements and not timeline.first and begun
 
 
+def _first_part(standing: Standing[Commitment], window: Window, part: Window, timeline: Timeline) -> Decimal:
+    """Return what whoever billed before us took for a window or a part of it: by the terms in force at its start."""
+    parts = _parts(standing, window)
+    if not parts:
+        return rounded(promised(standing.at(part.span.starts_at), window), timeline.contract.currency)
+    return _spread(standing, window, parts, part.span.starts_at, timeline)[parts.index(part)]
+
+
 def _first_amount(standing: Standing[Fee], window: Window) -> Decimal:
     first = standing.at(window.span.starts_at)
     return prorated(first.amount, first.prorate, window, window.starts_on, window.ends_on)
@@ -121,12 +127,14 @@ def _fee_amount(standing: Standing[Fee], window: Window) -> tuple[Decimal, list[
     """Return a window's exact amount under every version that speaks inside it."""
     first = standing.at(window.span.starts_at)
     if first.prorate == "none":
-        return first.amount, [Step(text="whole window", amount=first.amount)]
+        return first.amount, [Step(text=f"for the window: 1 x {first.amount:f}", amount=first.amount)]
     amount, steps = ZERO, []
     for starts_on, ends_on, fee in _spans(standing, window):
         part = prorated(fee.amount, first.prorate, window, starts_on, ends_on)
         days, of = share_of_days(first.prorate, window, starts_on, ends_on)
-        text = f"{fee.amount:f} x {days}/{of} days from {starts_on}" if days != of else f"{fee.amount:f} for the window"
+        text = f"days from {starts_on}: {days} x {fee.amount:f} / {of}"
+        if days == of:
+            text = f"for the window: 1 x {fee.amount:f}"
         steps.append(Step(text=text, amount=part))
         amount += part
     return amount, steps
@@ -144,14 +152,38 @@ def _spans(standing: Standing[Fee], window: Window) -> list[tuple[date, date, Fe
 def _installments(
     standing: Standing[Commitment], window: Window, timeline: Timeline
 ) -> list[tuple[str, Window, Decimal]]:
-    clause, currency = standing.at(window.span.starts_at), timeline.contract.currency
-    first = rounded(promised(clause, window), currency)
+    """Return a window's installments, each at what it comes to as far as amendments are known at the period's end."""
+    parts = _parts(standing, window)
+    if not parts:
+        return [("", window, rounded(promised_by(standing, window, timeline), timeline.contract.currency))]
+    found = []
+    for index, part in enumerate(parts):
+        known = max(timeline.last_instant, part.span.starts_at)
+        found.append((str(index + 1), part, _spread(standing, window, parts, known, timeline)[index]))
+    return found
+
+
+def _parts(standing: Standing[Commitment], window: Window) -> list[Window]:
+    clause = standing.at(window.span.starts_at)
     if clause.installments is None:
-        return [("", window, rounded(promised_by(standing, window, timeline), currency))]
-    parts = [
-        part
-        for part in windows_of(clause.installments, clause.align, standing.life)
-        if window.span.starts_at <= part.span.starts_at < window.span.ends_at
-    ]
-    amounts = split(first, [Decimal(1)] * len(parts), currency)
-    return [(str(index + 1), part, amount) for index, (part, amount) in enumerate(zip(parts, amounts, strict=True))]
+        return []
+    parts = windows_of(clause.installments, clause.align, standing.life)
+    return [part for part in parts if window.span.starts_at <= part.span.starts_at < window.span.ends_at]
+
+
+def _spread(
+    standing: Standing[Commitment], window: Window, parts: Sequence[Window], known: datetime, timeline: Timeline
+) -> list[Decimal]:
+    """Return the installments' amounts as far as amendments until an instant change them.
+
+    What an amendment adds is spread over the installments that begin with it or later, else over the last.
+    """
+    currency = timeline.contract.currency
+    promise = rounded(promised(standing.at(window.span.starts_at), window), currency)
+    amounts = list(split(promise, [Decimal(1)] * len(parts), currency))
+    for at, _, said in standing.said:
+        if window.span.starts_at < at < window.span.ends_at and at <= known:
+            first = next((place for place, part in enumerate(parts) if part.span.starts_at >= at), len(parts) - 1)
+            rest = rounded(promised(said, window), currency) - total(amounts[:first])
+            amounts[first:] = split(rest, [Decimal(1)] * (len(parts) - first), currency)
+    return amounts

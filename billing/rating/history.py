@@ -66,6 +66,18 @@ class History:
         return any(line.kind is kind and line.clause == clause for line in self.lines)
 
 
+def in_contract_currency(statement: Statement) -> Statement:
+    """Return a statement with its lines at what they were in the contract's currency, before it was converted."""
+    if statement.exchange is None:
+        return statement
+    lines = tuple(
+        line.model_copy(update={"amount": line.contract_amount, "precise_amount": line.contract_precise})
+        for line in statement.lines
+        if line.contract_amount is not None
+    )
+    return statement.model_copy(update={"lines": lines, "currency": statement.exchange.contract_currency})
+
+
 def history_of(prior: Sequence[Statement], timeline: Timeline) -> History:
     """Return the history before the timeline's period; the statement of the period itself, if given, is left out.
 
@@ -73,6 +85,7 @@ def history_of(prior: Sequence[Statement], timeline: Timeline) -> History:
         PriorMissing: a month between the first statement and the period has none, or another contract's is given.
     """
     contract = timeline.contract
+    prior = [in_contract_currency(one) for one in prior]
     for one in prior:
         if one.contract != contract.contract or one.currency != contract.currency:
             raise PriorMissing(

@@ -10,14 +10,15 @@ from billing.rating.allowance import Balance
 from billing.rating.credits import Grant
 from billing.rating.drafts import Draft
 from billing.rating.exact import settled
-from billing.rating.explanation import explained, text_of
+from billing.rating.explanation import explained, rounding, text_of
 from billing.rating.fees import Due
 from billing.rating.history import History
 from billing.rating.pricing import is_additive
 from billing.rating.reductions import Floor
 from billing.rating.shortfalls import Shortfall
 from billing.rating.timeline import Timeline
-from models.contract import Contract, Credit, Discount
+from billing.rating.windows import Window
+from models.contract import Commitment, Contract, Discount, UnitShortfall
 from models.money import ZERO, money_text, rounded, total
 from models.period import Period, local_day, midnight
 from models.price import Tiered
@@ -253,6 +254,7 @@ def minimum_line(floor: Floor, timeline: Timeline) -> RatedLine | None:
         steps=[
             Step(text="minimum", amount=clause.amount),
             Step(text="less what counts", amount=-(clause.amount - floor.missing)),
+            rounding(amount, currency),
         ],
         obligation="usage",
     )
@@ -266,7 +268,6 @@ def pool_draw_line(
         return None
     begins = balance.window.starts_at
     since = keys.since(begins) if begins > timeline.span.starts_at else ""
-    before = balance.opening + balance.granted
     return _plain(
         timeline,
         contract,
@@ -279,20 +280,32 @@ def pool_draw_line(
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-balance.drawn,
-        steps=[
-            Step(
-                text=f"opening {text_of(settled(balance.opening))} + granted {text_of(settled(balance.granted))}",
-                amount=before,
-            ),
-            Step(text="drawn in the period, exactly", amount=-balance.drawn),
-            Step(text=f"drawn over the window {text_of(settled(balance.drawn_in_window))}, rounded, less booked before "
-                 f"{text_of(settled(balance.booked_before))}", amount=-amount),
-            Step(text=f"expired {text_of(settled(balance.expired))}; left", amount=balance.left),
-        ],
+        steps=_draw_steps(balance, contract.currency),
         obligation=balance.name,
         grant=balance.name,
         applied=[(draft.id, part) for draft, part in covered],
     )  # fmt: skip
+
+
+def _shown(number: Decimal) -> str:
+    """Return a balance as a row shows it, without the dust of divisions."""
+    return text_of(settled(number))
+
+
+def _draw_steps(balance: Balance, currency: str) -> list[Step]:
+    steps = [
+        Step(text=f"{balance.name} before: {_shown(balance.opening)} opening + {_shown(balance.granted)} granted"),
+        Step(text="drawn in the period, exactly", amount=-balance.drawn),
+    ]
+    if balance.drawn_before or balance.booked_before:
+        steps.append(Step(text="drawn in the window before, exactly", amount=-balance.drawn_before))
+    steps.append(rounding(-rounded(settled(balance.drawn_in_window, 30), currency), currency))
+    if balance.drawn_before or balance.booked_before:
+        steps.append(Step(text="booked before this statement", amount=balance.booked_before))
+    return [
+        *steps,
+        Step(text=f"{balance.name} after: {_shown(balance.expired)} expired, {_shown(balance.left)} left"),
+    ]
 
 
 def credit_draw_lines(grants: Sequence[Grant], timeline: Timeline) -> list[RatedLine]:
@@ -321,14 +334,15 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
         clause=credit.id,
         description=f"Paid by {credit.kind} credit {credit.id}",
         sentence=f"The {credit.kind} credit {credit.id} paid {money_text(amount, contract.currency)}; "
-        f"{text_of(settled(balance.left))} {contract.currency} are left.",
+        f"{_shown(balance.left)} {balance.unit} are left.",
         service=_overlap(balance.window, timeline.span),
         amount=-amount,
         precise=-amount,
         steps=[
-            Step(text="in the grant before", amount=balance.opening + balance.granted),
+            Step(text=f"{credit.id} before, in {balance.unit}: {_shown(balance.opening + balance.granted)}"),
             *(Step(text=f"pays {line}", amount=-part) for line, part in parts.items()),
-            Step(text=f"expired {text_of(settled(balance.expired))}; left", amount=balance.left),
+            *_worth(grant, balance),
+            Step(text=f"{credit.id} after: {_shown(balance.expired)} expired, {_shown(balance.left)} left"),
         ],
         obligation=credit.id,
         grant=credit.id,
@@ -337,28 +351,35 @@ def _credit_draw(grant: Grant, balance: Balance, parts: dict[str, Decimal], time
     )
 
 
+def _worth(grant: Grant, balance: Balance) -> list[Step]:
+    if balance.spent is None:
+        return []
+    text = f"taken: {_shown(balance.drawn)} {balance.unit}, each worth {text_of(grant.unit.worth)}"
+    return [Step(text=text)]
+
+
 def _overlap(window: Period, span: Period) -> Period:
     return window.overlap(span) or span
 
 
-def purchase_line(credit: Credit, contract: Contract, ends_at: datetime, timeline: Timeline) -> RatedLine | None:
-    """Return the sale of a paid credit, at its cost; None where nothing is paid."""
-    amount = rounded(credit.price, contract.currency)
+def purchase_line(grant: Grant, contract: Contract, window: Window, timeline: Timeline) -> RatedLine | None:
+    """Return the sale of a paid credit (or of one refill of it), at its cost; None where nothing is paid."""
+    credit = grant.credit
+    amount, size = rounded(credit.price, contract.currency), f"{text_of(credit.amount)} {grant.unit.name}"
     if amount == 0:
         return None
     return _plain(
         timeline,
         contract,
         kind=LineKind.CREDIT_PURCHASE,
-        key=keys.key_of("credit_purchase", credit.id),
+        key=keys.key_of("credit_purchase", credit.id, keys.since(window.span.starts_at) if window.index else ""),
         clause=credit.id,
-        description=f"Credit {credit.id}: {money_text(credit.amount, contract.currency)}",
-        sentence=f"{money_text(credit.amount, contract.currency)} of credit are bought for "
-        f"{money_text(amount, contract.currency)}.",
-        service=Period(starts_at=contract.instant(credit.effective), ends_at=ends_at),
+        description=f"Credit {credit.id}: {size}",
+        sentence=f"{size} of credit are bought for {money_text(amount, contract.currency)}.",
+        service=window.span,
         amount=amount,
         precise=credit.price,
-        steps=[Step(text=f"cost of {text_of(credit.amount)} of credit", amount=credit.price)],
+        steps=[Step(text=f"cost of {size} of credit", amount=credit.price), rounding(amount, contract.currency)],
         obligation=credit.id,
         grant=credit.id,
     )
@@ -407,15 +428,20 @@ def shortfall_line(shortfall: Shortfall, timeline: Timeline) -> RatedLine | None
         amount=shortfall.amount,
         precise=shortfall.exact,
         steps=[
-            Step(text=f"promised {text_of(promised)} {unit}"),
-            Step(text=f"less counted over the window {text_of(settled(balance.drawn_in_window))} {unit}"),
-            Step(text=f"missing {missing}", amount=shortfall.exact),
+            Step(text=f"promised {text_of(promised)} {unit}, counted {_shown(balance.drawn_in_window)} {unit}"),
+            Step(text=f"missing: {_priced(clause, shortfall.missing)}", amount=shortfall.exact),
+            rounding(shortfall.amount, contract.currency),
         ],
         obligation=clause.id,
         grant=clause.id,
         quantity=shortfall.missing if clause.units is not None else Decimal(1),
         unit=clause.meter,
     )
+
+
+def _priced(clause: Commitment, missing: Decimal) -> str:
+    price = clause.shortfall.unit_amount if isinstance(clause.shortfall, UnitShortfall) else Decimal(1)
+    return f"{text_of(missing)} x {text_of(price)}"
 
 
 def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | None:
@@ -437,15 +463,21 @@ def shortfall_credit_line(back: Shortfall, timeline: Timeline) -> RatedLine | No
         service=window,
         amount=back.amount,
         precise=back.exact,
-        steps=[Step(text=f"late usage that counts: {text_of(-back.missing)} {unit}", amount=back.exact)],
+        steps=[
+            Step(text=f"late usage that counts: {text_of(-back.missing)} {unit}"),
+            Step(text="taken back, up to the shortfall that was billed", amount=back.exact),
+            rounding(back.amount, contract.currency),
+        ],
         obligation=clause.id,
         grant=clause.id,
         unit=clause.meter,
     )
 
 
-def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]:
+def tax_lines(lines: Sequence[RatedLine], timeline: Timeline, currency: str) -> list[RatedLine]:
     """Return one line for each tax of the contract: its rate on all that is sold, rounded once for each rate.
+
+    `currency` is the invoice's, and the lines' amounts are in it.
 
     Draws reduce what is taxed, because what pays them was taxed when it was sold.
     """
@@ -453,7 +485,7 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]
     base = total(line.amount for line in lines)
     for tax in contract.tax:
         precise = base * tax.rate
-        amount = rounded(precise, contract.currency)
+        amount = rounded(precise, currency)
         if tax.rate == 0 or amount == 0:
             continue
         found.append(
@@ -464,13 +496,16 @@ def tax_lines(lines: Sequence[RatedLine], timeline: Timeline) -> list[RatedLine]
                 key=keys.key_of("tax", tax.jurisdiction),
                 clause=keys.key_of("tax", tax.jurisdiction),
                 description=f"Tax {tax.jurisdiction} {text_of(tax.rate * 100)} %",
-                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, contract.currency)} for "
+                sentence=f"{text_of(tax.rate * 100)} % of {money_text(base, currency)} for "
                 f"{tax.jurisdiction}: "
-                f"{money_text(amount, contract.currency)}.",
+                f"{money_text(amount, currency)}.",
                 service=timeline.span,
                 amount=amount,
                 precise=precise,
-                steps=[Step(text=f"{text_of(base)} x {text_of(tax.rate)}", amount=precise)],
+                steps=[
+                    Step(text=f"{text_of(base)} x {text_of(tax.rate)}", amount=precise),
+                    rounding(amount, currency),
+                ],
                 obligation="tax",
             )
         )

@@ -10,6 +10,10 @@ from models.price import CliffsPrice, Convert, PercentagePrice, Tier, Tiered
 _ROUNDINGS = {"up": ROUND_UP, "down": ROUND_DOWN, "half_up": ROUND_HALF_UP}
 
 
+Products = dict[tuple[str, Decimal, Decimal], Decimal]
+"""What an amount is the sum of, where units times a price do not tell: (label, amount, per) to a count."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one step of a price makes of a quantity: billed units and their exact amount, `flat` of it for the tier."""
@@ -18,6 +22,7 @@ class Part:
     billed: Decimal
     amount: Decimal
     flat: Decimal = ZERO
+    products: Products | None = None
 
 
 def converted(convert: Convert | None, metered: Decimal) -> Decimal:
@@ -84,20 +89,24 @@ def packages(size: Decimal, rounding: str, before: Decimal, after: Decimal) -> D
     return (after / size).to_integral_value(mode) - (before / size).to_integral_value(mode)
 
 
-def percentage(price: PercentagePrice, quantity: Decimal, events: int, events_before: int) -> tuple[Decimal, int]:
-    """Return the price of events worth `quantity` together, and how many of them are free.
+def percentage(price: PercentagePrice, quantity: Decimal, events: int, events_before: int) -> Part:
+    """Return the price of events worth `quantity` together.
 
     `min` and `max` bound the price of one event, its fixed part included; free events pay neither part.
     """
+    one = Decimal(1)
     free = max(0, min(events, price.free_events - events_before))
     if free == events and events > 0:
-        return ZERO, free
+        return Part(0, ZERO, ZERO, products={("free events", ZERO, one): Decimal(events)})
     amount = price.rate * quantity + price.fixed * (events - free)
-    if price.min is not None:
-        amount = max(amount, price.min)
-    if price.max is not None:
-        amount = min(amount, price.max)
-    return amount, free
+    if price.min is not None and amount < price.min:
+        return Part(0, quantity, price.min, products={("events at the least", price.min, one): one})
+    if price.max is not None and amount > price.max:
+        return Part(0, quantity, price.max, products={("events at the most", price.max, one): one})
+    products: Products = {("value at the rate", price.rate, one): quantity}
+    if price.fixed:
+        products["fixed part of each event", price.fixed, one] = Decimal(events - free)
+    return Part(0, quantity, amount, products=products)
 
 
 def needs_events(price: object) -> bool:

@@ -9,7 +9,7 @@ from billing.rating import keys, prices
 from billing.rating import rates as rates_
 from billing.rating.charges import Charge, Terms
 from billing.rating.history import History
-from billing.rating.prices import Part
+from billing.rating.prices import Part, Products
 from billing.rating.rates import RateBook
 from billing.rating.timeline import Timeline
 from billing.rating.usage import Atom, Group, Pairs
@@ -24,6 +24,7 @@ from models.price import (
     PassThroughPrice,
     PercentagePrice,
     Price,
+    Tier,
     Tiered,
     UnitPrice,
     VolumePrice,
@@ -151,12 +152,12 @@ class Pricer:
         self._advance(at, terms, quantity, events)
         match price:
             case PercentagePrice():
-                amount, free = prices.percentage(price, quantity, events, events_before)
-                return [Part(0, ZERO if free and free == events else quantity, amount)]
+                return [prices.percentage(price, quantity, events, events_before)]
             case FlatPrice():
                 return [Part(0, quantity, ZERO if begun else price.amount, ZERO if begun else price.amount)]
             case CliffsPrice():
-                return [self._cliff(price, at.units - units_before)]
+                free = min(at.units, price.free) - min(units_before, price.free)
+                return [self._cliff(price, at.units - units_before, at.units - units_before - free)]
         unpaid: Decimal = price.free if price is not None else ZERO
         before, after = max(ZERO, units_before - unpaid), max(ZERO, at.units - unpaid)
         match price:
@@ -172,10 +173,11 @@ class Pricer:
         listed = prices.priced(rate.amount, rate.per, after - before)
         return [Part(0, after - before, listed * (1 + price.markup) if isinstance(price, PassThroughPrice) else listed)]
 
-    def _cliff(self, price: CliffsPrice, units: Decimal) -> Part:
+    def _cliff(self, price: CliffsPrice, units: Decimal, paid: Decimal) -> Part:
+        """Price the paid units of one request at the step all its units reach; a request that is free owes no flat."""
         index = prices.tier_at(price.tiers, units)
-        tier = price.tiers[index]
-        return Part(index, units, prices.priced(tier.amount, tier.per, units) + tier.flat, tier.flat)
+        flat = price.tiers[index].flat if paid > 0 or units == 0 else ZERO
+        return prices.volume(price.tiers[index], index, ZERO, paid, flat)
 
     def _advance(self, at: Position, terms: Terms, quantity: Decimal, events: int) -> None:
         price = terms.price
@@ -218,6 +220,7 @@ class Pricer:
             source=atom.source,
             home=None if home is self.timeline.period else home,
             net=gross,
+            products=part.products,
         )
 
     def _volume(self, at: Position, held: list[tuple[Atom, Terms, Decimal, int, Window]]) -> list[Charge]:
@@ -248,7 +251,8 @@ class Pricer:
             if old != new:
                 then = prices.volume(price.tiers[old], old, ZERO, earlier, price.tiers[old].flat)
                 now = prices.volume(price.tiers[new], new, ZERO, earlier, price.tiers[new].flat)
-                part = Part(new, ZERO, now.amount - then.amount, now.flat - then.flat)
+                moves = _moves(price.tiers, old, new, earlier)
+                part = Part(new, ZERO, now.amount - then.amount, now.flat - then.flat, moves)
                 moved = self._charge(last_atom, last_terms, part, ZERO, 0, last_home, at_end=True)
                 moved.note = "re-tiered"
                 found.append(moved)
@@ -302,18 +306,26 @@ class Pricer:
         )
         if currency is None or currency == contract.currency:
             return None
-        if contract.fx is None:
-            raise rates_.NoRate("a price is in another currency and the contract names no fx source", currency=currency)
-        found = self.book.rate_in_force(contract.fx.source, f"fx.{currency}", {}, self.timeline.last_instant)
-        if found.currency != contract.currency:
-            raise rates_.NoRate("the exchange rate leads to another currency", rate=found.id, wanted=contract.currency)
-        return found
+        return rates_.exchange_rate(contract, self.book, currency, contract.currency, self.timeline.last_instant)
 
     def _dimensions(self, group: Group, where: Pairs, price: Price | None, rate: RateVersion | None) -> Pairs:
         keys_ = {key for key, _ in where} | self.scopes_look_at
         if is_additive(price):
             keys_ |= self.told_apart_by | (set(rate.where) if rate else set())
         return tuple((key, value) for key, value in group.dimensions if key in keys_)
+
+
+def _moves(tiers: tuple[Tier, ...], old: int, new: int, units: Decimal) -> Products:
+    """Return what units billed at one tier come to at another: added at the new one, taken back at the old one."""
+
+    def sold(tier: Tier) -> tuple[Decimal, Decimal]:
+        return (units, tier.per) if tier.size is None else (prices.packages(tier.size, "up", ZERO, units), Decimal(1))
+
+    found: Products = {}
+    for label, place, sign in ((f"earlier units at tier {new + 1}", new, 1), (f"less at tier {old + 1}", old, -1)):
+        count, per = sold(tiers[place])
+        found[label, tiers[place].amount, per] = sign * count
+    return found
 
 
 def _restart(at: Position, terms: Terms) -> None:

@@ -127,6 +127,22 @@ class RateBook:
         return chosen[0]
 
 
+def exchange_rate(contract: Contract, book: RateBook, currency: str, wanted: str, at: datetime) -> RateVersion:
+    """Return the rate version that turns one currency into another, from the contract's fx source.
+
+    A version `fx.<currency>` may say where it leads by `where: {to: …}`; its own currency is where it leads.
+
+    Raises:
+        NoRate: no source is named, or it leads elsewhere; nothing is converted by guess.
+    """
+    if contract.fx is None:
+        raise NoRate("a price is in another currency and the contract names no fx source", currency=currency)
+    found = book.rate_in_force(contract.fx.source, f"fx.{currency}", {"to": wanted}, at)
+    if found.currency != wanted:
+        raise NoRate("the exchange rate leads to another currency", rate=found.id, wanted=wanted)
+    return found
+
+
 def cards_of(contract: Contract) -> frozenset[str]:
     """Return the rate cards a contract version may ask."""
     priced = {

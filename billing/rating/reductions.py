@@ -70,14 +70,19 @@ def _discount(
 
 
 def _limit(standing: Standing[Discount], timeline: Timeline, history: History) -> Allowance:
-    """Return what a discount of units or an amount has left: its windows grant it anew, nothing is carried."""
+    """Return what a discount of units or an amount has left: its windows grant it anew, nothing is carried.
+
+    Units run on from what earlier statements' pools left; an amount from what their lines took off, as booked.
+    """
     clause = standing.latest
     granted = clause.units if clause.units is not None else clause.amount
     assert granted is not None
     windows = [(window, granted, ()) for window in windows_of(clause.every, None, standing.life)]
-    allowance = allowance_of(standing.id, "discount", "", windows, None, timeline, history)
+    allowance = allowance_of(standing.id, "discount", clause.meter or "", windows, None, timeline, history)
     for balance in allowance.balances:
-        if balance.opened:  # it began in an earlier period: what statements took off is gone
+        if (
+            balance.opened and clause.amount is not None
+        ):  # it began in an earlier period: what statements took off is gone
             used = -total(
                 line.amount
                 for line in history.lines
@@ -85,7 +90,7 @@ def _limit(standing: Standing[Discount], timeline: Timeline, history: History) -
                 and line.clause == standing.id
                 and balance.window.starts_at <= line.service.starts_at < balance.window.ends_at
             )
-            balance.left = max(ZERO, balance.left - used) if clause.amount is not None else balance.left
+            balance.left = max(ZERO, balance.left - used)
     return allowance
 
 

@@ -11,7 +11,19 @@ import pyarrow as pa
 
 from billing.rating import commitments as commitments_
 from billing.rating import credits as credits_
-from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pricing, reductions, scopes, shortfalls
+from billing.rating import (
+    cuts,
+    drafts,
+    entitlements,
+    exchange,
+    fees,
+    lines,
+    prices,
+    pricing,
+    reductions,
+    scopes,
+    shortfalls,
+)
 from billing.rating import rates as rates_
 from billing.rating.allowance import Allowance
 from billing.rating.charges import Charge, Terms
@@ -283,7 +295,18 @@ class _Month:
             at = owed.starts_at or self.timeline.span.starts_at
             work.charges += pricer.price(Atom(group, at, 0, ZERO, 0, ""), owed, ZERO, 0)
         work.charges += pricer.finish()
-        work.shares_position = any(len(apart) > 1 for apart in dims.values())
+        work.shares_position = any(len(apart) > 1 for apart in dims.values()) or (bool(dims) and self._takes_units())
+
+    def _takes_units(self) -> bool:
+        """Return whether a clause takes some units and leaves others, so that it matters which of them bear the price.
+
+        Where a package or a rounded minute is opened by one unit, the units after it cost nothing.
+        """
+        return any(
+            any(one.units is not None for one in reign.contract.discounts)
+            or any(one.units is not None and not one.counts_prepaid for one in reign.contract.commitments)
+            for reign in self.timeline.reigns
+        )
 
     def _excluded(self, atom: Atom, pricer: Pricer, known: dict[tuple[int, int], Terms]) -> Charge:
         key = (atom.group.index, -1 - atom.segment)
@@ -399,7 +422,12 @@ class _Month:
 
     def _capped_by(self, standing: Standing[Bound]) -> Callable[[Draft], bool]:
         reach = scopes.Reach(standing)
-        return lambda draft: draft.kind in reductions.REDUCED and reach.holds(draft.group, draft.starts_at)
+        return lambda draft: (
+            (
+                draft.kind in reductions.REDUCED or draft.multiplier is not None  # overage was usage when it was capped
+            )
+            and reach.holds(draft.group, draft.starts_at)
+        )
 
     def _discount_order(self) -> list[str]:
         standings = self.timeline.standings(lambda contract: contract.discounts)
@@ -423,7 +451,7 @@ class _Month:
         timeline = self.timeline
         standings = timeline.standings(lambda contract: contract.credits)
         bounds = credits_.bounds_of(standings)
-        work.grants = credits_.grants_of(standings, timeline, self.history)
+        work.grants = credits_.grants_of(standings, timeline, self.history, self.book)
         credits_.pay(work.grants, work.drafts, bounds, timeline)
         for grant in work.grants:
             grant.allowance.finish(timeline.span.ends_at)
@@ -437,18 +465,20 @@ class _Month:
         work.lines += [line for one in back if (line := lines.shortfall_credit_line(one, timeline))]
 
     def _bill(self, work: _Work) -> None:
-        """Bill prepaid commitments ahead and paid credits where they begin; then tax all that is sold."""
+        """Bill prepaid commitments ahead and paid credits where they begin."""
         timeline = self.timeline
         standings = timeline.standings(lambda contract: contract.commitments)
         for due in fees.commitments_due(standings, timeline, self.history):
             work.lines.append(lines.commitment_line(due, timeline))
         for grant in sorted(work.grants, key=lambda one: one.credit.id):
             contract = grant.standing.said[-1][1]
-            starts_at, ends_at = credits_.span_of(grant.credit, contract)
-            if starts_at in timeline.span and not self.history.spoke_of(LineKind.CREDIT_PURCHASE, grant.credit.id):
-                line = lines.purchase_line(grant.credit, contract, ends_at or contract.span.ends_at, timeline)
-                work.lines += [line] if line else []
-        work.lines += lines.tax_lines(work.lines, timeline)
+            for window in credits_.windows_of_credit(grant.credit, contract):
+                billed = self.history.billed(
+                    LineKind.CREDIT_PURCHASE, grant.credit.id, window.starts_on, window.ends_on
+                )
+                if window.span.starts_at in timeline.span and not billed:
+                    line = lines.purchase_line(grant, contract, window, timeline)
+                    work.lines += [line] if line else []
 
     def _close(self, work: _Work) -> None:
         """Let time pass to the period's end in every allowance, and list how each stands."""
@@ -463,6 +493,10 @@ class _Month:
         for grant in work.grants:
             work.pools += [balance.pool(currency) for balance in grant.allowance.balances]
             work.pools += self._not_yet(grant)
+        for limit in work.limits:
+            limit.finish(timeline.span.ends_at)
+            units = [one for one in limit.balances if one.unit and _outlasts(one.window, timeline.span)]
+            work.pools += [one.pool(None) for one in units]
         for cap in work.caps:
             cap.finish(timeline.span.ends_at)
             work.pools += [one.pool(currency) for one in cap.balances if _outlasts(one.window, timeline.span)]
@@ -479,17 +513,21 @@ class _Month:
         window = credits_.windows_of_credit(credit, contract)[0].span
         return [
             Pool(
-                id=credit.id, kind=credit.kind, unit=self.timeline.contract.currency, window=window, in_force=False,
+                id=credit.id, kind=credit.kind, unit=grant.unit.name, window=window, in_force=False,
                 opening=ZERO, granted=credit.amount, drawn=ZERO, expired=ZERO, closing=credit.amount,
                 booked_drawn=ZERO, cost=credit.price,
             )
         ]  # fmt: skip
 
     def statement(self, work: _Work, prior: Sequence[Statement], reconciliation: str | None, engine: str) -> Statement:
-        """Return the statement of the finished work; its lines sum to its total."""
+        """Return the statement of the finished work, in the invoice's currency, taxed; its lines sum to its total."""
         contract = self.timeline.contract
-        tax = total(line.amount for line in work.lines if line.kind is LineKind.TAX)
-        whole = total(line.amount for line in work.lines)
+        rate = exchange.rate_for(self.timeline, self.book)
+        currency = rate.currency if rate else contract.currency
+        sold = exchange.converted(work.lines, rate) if rate else work.lines
+        taxes = lines.tax_lines(sold, self.timeline, currency)
+        tax = total(line.amount for line in taxes)
+        whole = total(line.amount for line in sold) + tax
         if whole < 0:
             raise NegativeStatement("the total is below zero", contract=contract.version, total=whole)
         same = [one.revision for one in prior if one.period == self.timeline.month]
@@ -499,18 +537,21 @@ class _Month:
             contract_version=contract.version,
             period=self.timeline.month,
             timezone=contract.timezone,
-            currency=contract.currency,
+            currency=currency,
+            exchange=exchange.shown(rate, contract.currency) if rate else None,
             revision=max(same, default=0) + 1,
             bill_to=BillTo(
                 net_days=contract.invoice.net_days,
                 purchase_order=contract.invoice.purchase_order,
                 group_by=contract.invoice.group_by,
             ),
-            lines=tuple(work.lines),
-            pools=tuple(work.pools),
+            lines=(*sold, *taxes),
+            pools=exchange.costed(work.pools, rate, self.history, self.timeline.span) if rate else tuple(work.pools),
             reconciliation=reconciliation,
             usage_digest=digest_of(work.usages),
-            rate_versions=tuple(sorted({one.terms.rate_id for one in work.drafts if one.terms.rate_id})),
+            rate_versions=tuple(
+                sorted({one.terms.rate_id for one in work.drafts if one.terms.rate_id} | ({rate.id} if rate else set()))
+            ),
             engine=engine,
             subtotal=whole - tax,
             tax=tax,

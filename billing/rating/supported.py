@@ -28,8 +28,6 @@ def refuse_unsupported(timeline: Timeline) -> None:
 
 
 def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
-    if contract.fx is not None and contract.fx.invoice_currency != contract.currency:
-        yield "fx.invoice_currency", "an invoice in another currency than the contract's"
     for one in contract.entitlements:
         if one.rollover and _outlives(one.rollover.expires_after, one.every):
             yield one.id, "a carried part that outlives the window it was carried into"
@@ -39,21 +37,15 @@ def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
         if commitment.installments and _LENGTH[commitment.installments] >= _LENGTH[commitment.every]:
             yield commitment.id, "installments that are no shorter than what they pay for"
     for credit in contract.credits:
-        if credit.currency is not None and credit.currency != contract.currency:
-            yield credit.id, "a credit in another currency than the contract's"
-        if any(reset.preserve_overage for reset in credit.resets):
-            yield credit.id, "`preserve_overage`: a balance never falls below zero here"
-        if credit.kind == "paid" and (credit.every or credit.resets):
-            yield credit.id, "a paid credit that refills or resets: its cost has no rule"
-        if credit.every and credit.resets:
-            yield credit.id, "a credit that both refills and resets"
-        if credit.rollover and (not credit.every or credit.rollover.expires_after not in (None, credit.every)):
-            yield credit.id, "a rollover of a credit that is not refilled, or with an expiry of its own"
-        if credit.rollover and credit.anchor:
-            yield credit.id, "a rollover over anchored refills"
-    for discount in contract.discounts:
-        if discount.units is not None and _LENGTH[discount.every] > _LENGTH["month"]:
-            yield discount.id, "a discount of units over more than a month"
+        foreign = isinstance(credit.currency, str) and credit.currency != contract.currency
+        if credit.kind == "paid" and foreign and credit.cost is None:
+            yield credit.id, "a paid credit in another currency that does not say its cost in the contract's"
+        if credit.kind == "paid" and credit.resets:
+            yield credit.id, "a paid credit that is reset: nobody says who pays what is set back"
+        if credit.rollover and not (credit.every or credit.resets):
+            yield credit.id, "a rollover of a credit that is neither refilled nor reset"
+        if credit.rollover and credit.every and _outlives(credit.rollover.expires_after, credit.every):
+            yield credit.id, "a carried part that outlives the window it was carried into"
     if contract.invoice.anchor is not None:
         for fee in contract.fees:
             if fee.every == "month" and fee.align == "calendar" and contract.invoice.anchor != 1:
@@ -74,9 +66,9 @@ def _refuse_decreases(timeline: Timeline) -> None:
                     contract=contract.version,
                     clause=standing.id,
                 )
-            if before.installments != after.installments or (after.installments and after.amount != before.amount):
+            if before.installments != after.installments:
                 raise ClauseNotSupported(
-                    "an amendment of a commitment that is billed in installments",
+                    "an amendment that changes the installments of a commitment; end it and begin one with another id",
                     contract=contract.version,
                     clause=standing.id,
                 )

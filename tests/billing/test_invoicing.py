@@ -40,6 +40,7 @@ def test_below_zero_is_refused() -> None:
 
 
 def test_more_groups_than_stripe_takes_are_grouped_coarser() -> None:
+    # ubicloud #715, parabol #6826: Stripe takes 250 items
     lines = [usage(f"u{n}", "1.00", model=f"m{n}") for n in range(MAX_INVOICE_LINES + 1)]
     statement = a_statement(*lines).model_copy(update={"bill_to": BillTo(net_days=30, group_by=("meter", "model"))})
     invoice = invoice_for(statement, 1)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from models.contract import Contract, Scope
 from models.price import Tier
 
+OPEN = {"up_to": None, "amount": "1"}
 BASE: dict[str, Any] = {
     "schema": "tieout/contract/v1",
     "contract": "acme-2026",
@@ -144,6 +145,10 @@ def graduated(*tiers: dict[str, Any]) -> dict[str, Any]:
         ({"fees": [fee(every="fortnight")]}, "'week', 'month', 'quarter', 'year' or 'term'"),
         ({"prices": [{"meter": "m", "price": {"kind": "mystery"}}]}, "does not match any of the expected tags"),
         ({"prices": [graduated()]}, "at least one step"),
+        (
+            {"prices": [{"meter": "m", "price": {"kind": "volume", "over": "week", "tiers": [OPEN]}}]},
+            "'month', 'quarter', 'year' or 'term'",
+        ),
         ({"prices": [graduated({"up_to": "5", "amount": "1"})]}, "must be open"),
         (
             {"prices": [graduated(*({"up_to": up, "amount": "1"} for up in ("5", "5", None)))]},

@@ -440,9 +440,48 @@ def test_a_commitment_taken_over_mid_year_is_billed_only_for_what_an_amendment_a
     assert amounts(rated([first, more], used("1")), LineKind.COMMITMENT) == ["150.00"]
 
 
-def test_amending_a_commitment_that_is_billed_in_installments_is_refused() -> None:
+def quarterly(amount: str, **more: Any) -> Contract:
+    pool_ = prepaid(amount, "quarter", installments="month")
+    return a_contract(term={"start": "2026-10-01", "end": "2027-10-01"}, commitments=[pool_], **more)
+
+
+def test_an_amendment_spreads_its_difference_over_the_installments_to_come() -> None:
+    versions = [quarterly("90.00"), quarterly("150.00", effective="2026-10-10")]
+    october, november, december = through(versions, {"2026-10": [], "2026-11": [], "2026-12": []})
+    # 30 for October are billed; 150 - 30 = 120 are spread over November and December
+    assert amounts(october, LineKind.COMMITMENT) == ["30.00", "60.00"]
+    assert amounts(november, LineKind.COMMITMENT) == ["60.00"]
+    assert amounts(december, LineKind.COMMITMENT) == ["50.00"]  # the next quarter's first: 150 / 3
+    assert flow(pool(october, "pool")) == ("0", "150", "0", "0", "150")
+
+
+def test_an_amendment_after_the_next_installment_was_billed_charges_what_is_missing() -> None:
+    first = quarterly("90.00")
+    versions = [first, quarterly("150.00", effective="2026-11-01")]
+    october = rated(first, period="2026-10")
+    november = rated(versions, period="2026-11", prior=[october])
+    # October and November were billed at 30; from November on (150 - 30) / 2 = 60: 30 more, and December's 60
+    assert amounts(october, LineKind.COMMITMENT) == ["30.00", "30.00"]
+    assert amounts(november, LineKind.COMMITMENT) == ["30.00", "60.00"]
+
+
+def test_an_amendment_in_the_last_installment_is_billed_with_it() -> None:
+    versions = [quarterly("90.00"), quarterly("150.00", effective="2026-12-10")]
+    months: dict[str, list[Any]] = {"2026-10": [], "2026-11": [], "2026-12": []}
+    december = through(versions, months)[-1]
+    assert amounts(december, LineKind.COMMITMENT) == ["60.00", "50.00"]  # 150 - 90, and the next quarter's first
+
+
+def test_installments_taken_over_are_billed_only_for_what_an_amendment_adds() -> None:
+    first = a_contract(commitments=[prepaid("120.00", installments="month")])
+    more = a_contract(commitments=[prepaid("150.00", installments="month")], effective="2026-10-10")
+    # ten of 10.00 were billed by others; 150 - 100 = 50 remain: 25 for November, and 25 for December
+    assert amounts(rated([first, more]), LineKind.COMMITMENT) == ["25.00"]
+
+
+def test_changing_how_often_installments_are_billed_is_refused() -> None:
     paid = started(commitments=[prepaid("100.00", installments="month")])
-    more = started(commitments=[prepaid("200.00", installments="month")], effective="2026-10-10")
+    more = started(commitments=[prepaid("100.00", installments="quarter")], effective="2026-10-10")
     with pytest.raises(ClauseNotSupported, match="installments"):
         rated([paid, more])
 

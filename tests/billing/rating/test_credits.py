@@ -1,23 +1,29 @@
 """Credits: windows, the total order, refills, rounding; worked out by hand."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from billing.rating.rates import NoRate
 from billing.rating.supported import ClauseNotSupported
+from billing.recognition import schedule_for
 from models.contract import Contract
 from models.statement import LineKind
 from tests.billing.rating.builders import (
     D,
     a_contract,
+    a_rate,
     amounts,
     by_kind,
     flow,
     minutes_at,
     of_kind,
     pool,
+    price,
     rated,
     through,
+    tiers,
     used,
 )
 
@@ -179,10 +185,10 @@ def test_a_voided_credit_pays_until_it_is_voided() -> None:
 @pytest.mark.parametrize(
     ("credit", "words"),
     [
-        (gift(currency="EUR"), "another currency"),
-        (gift(currency={"code": "points", "unit_amount": "0.01"}), "another currency"),
-        (gift(resets=[{"at": "2026-10-15", "preserve_overage": True}]), "preserve_overage"),
-        (topup(every="month"), "refills"),
+        (topup(currency="EUR"), "does not say its cost"),
+        (topup(resets=[{"at": "2026-10-15"}]), "is reset"),
+        (gift(rollover={"max": "1"}), "neither refilled nor reset"),
+        (gift(every="month", rollover={"max": "1", "expires_after": "year"}), "outlives"),
     ],
 )
 def test_what_a_credit_says_that_rating_cannot_apply_is_refused_by_name(credit: dict[str, Any], words: str) -> None:
@@ -196,3 +202,132 @@ def test_credit_left_over_is_what_the_next_month_opens_with() -> None:
     )
     assert flow(pool(statements[1], "gift")) == ("70", "0", "70", "0", "0")
     assert statements[1].total == D("20.00")
+
+
+POINTS = {"code": "points", "digits": 1, "unit_amount": "0.03"}
+
+
+def test_a_credit_bank_of_its_own_counts_in_its_own_unit_and_pays_whole_cents() -> None:
+    statement = rated(at_one(credits=[gift(currency=POINTS)]), used("2.00"))
+    # 2.00 / 0.03 = 66.66… points, at one digit 66.7
+    assert amounts(statement, LineKind.CREDIT_DRAW) == ["-2.00"]
+    bank = pool(statement, "gift")
+    assert (bank.unit, flow(bank), bank.booked_drawn) == ("points", ("0", "100", "66.7", "0", "33.3"), D("2.00"))
+    assert "33.3 points are left" in of_kind(statement, LineKind.CREDIT_DRAW)[0].explanation.sentence
+
+
+def test_a_credit_bank_runs_on_and_never_pays_more_than_it_is_worth() -> None:
+    statements = through(
+        at_one(credits=[gift(currency=POINTS)]),
+        {"2026-10": [used("2.00")], "2026-11": [used("9.00", "2026-11-03T00:00:00Z")]},
+    )
+    # 33.3 points are worth 0.999: 0.99 is paid, 33.0 points are taken
+    assert amounts(statements[1], LineKind.CREDIT_DRAW) == ["-0.99"]
+    assert flow(pool(statements[1], "gift")) == ("33.3", "0", "33", "0", "0.3")
+    assert pool(statements[1], "gift").booked_drawn == D("2.99")
+
+
+def test_the_points_a_period_takes_are_rounded_over_the_period_not_by_line() -> None:
+    contract = at_one(credits=[gift(currency={**POINTS, "digits": 0})], invoice={"group_by": ["meter", "model"]})
+    statement = rated(contract, *(used("0.01", model=f"m{index}") for index in range(3)))
+    assert pool(statement, "gift").drawn == 1  # 0.03 / 0.03; line by line 0.33 would be 0 + 0 + 0
+
+
+def test_a_bought_credit_bank_costs_what_it_is_worth_unless_it_says_so() -> None:
+    assert amounts(rated(at_one(credits=[topup(currency=POINTS)])), LineKind.CREDIT_PURCHASE) == ["3.00"]  # 100 x 0.03
+    cheaper = at_one(credits=[topup(currency=POINTS, cost="2.50")])
+    assert amounts(rated(cheaper), LineKind.CREDIT_PURCHASE) == ["2.50"]
+
+
+def test_a_credit_in_another_currency_is_worth_its_exchange_rate_at_the_periods_end() -> None:
+    contract = at_one(credits=[gift(currency="EUR")], fx={"source": "ecb", "invoice_currency": "USD"})
+    rates = [a_rate("fx.EUR", "1.25", card="ecb")]
+    statement = rated(contract, used("50"), rates=rates)
+    assert amounts(statement, LineKind.CREDIT_DRAW) == ["-50.00"]
+    assert flow(pool(statement, "gift")) == ("0", "100", "40", "0", "60")  # 50 USD / 1.25
+    with pytest.raises(NoRate):
+        rated(contract, used("50"))
+
+
+def test_a_reset_that_preserves_overage_pays_first_what_the_balance_before_could_not() -> None:
+    usage = used("15", "2026-10-02T00:00:00Z"), used("8", "2026-10-21T00:00:00Z")
+
+    def bill(preserve: bool) -> tuple[Decimal, tuple[str, ...]]:
+        credit = gift(amount="10.00", resets=[{"at": "2026-10-15", "preserve_overage": preserve}])
+        statement = rated(at_one(credits=[credit]), *usage)
+        return statement.total, flow(pool(statement, "gift"))
+
+    # 10 pay of the first 15; after the reset, 10: 5 for what was left and 5 of the 8, or 8 of the 8
+    assert bill(True) == (D("3.00"), ("0", "10", "10", "0", "0"))
+    assert bill(False) == (D("5.00"), ("0", "10", "8", "0", "2"))
+
+
+def test_what_a_reset_preserves_ends_with_the_statement() -> None:
+    credit = gift(amount="10.00", resets=[{"at": "2026-11-01", "preserve_overage": True}])
+    statements = through(
+        at_one(credits=[credit]), {"2026-10": [used("15")], "2026-11": [used("8", "2026-11-03T00:00:00Z")]}
+    )
+    assert [one.total for one in statements] == [5, 0]  # October's 5 are billed: an issued invoice is not paid again
+
+
+def test_a_reset_carries_what_the_rollover_allows() -> None:
+    credit = gift(amount="10.00", resets=[{"at": "2026-10-15"}], rollover={"max": "4.00"})
+    usage = used("3", "2026-10-02T00:00:00Z"), used("12", "2026-10-21T00:00:00Z")
+    statement = rated(at_one(credits=[credit]), *usage)
+    assert flow(pool(statement, "gift", 0)) == ("0", "10", "3", "3", "4")
+    assert flow(pool(statement, "gift", 1)) == ("4", "10", "12", "0", "2")
+
+
+def test_an_anchored_refill_carries_over_the_months_bound() -> None:
+    contract = at_one(credits=[gift("m", "10.00", every="month", anchor=15, rollover={"max": "4.00"})])
+    october, november = through(
+        contract, {"2026-10": [used("2", "2026-10-20T00:00:00Z")], "2026-11": [used("13", "2026-11-20T00:00:00Z")]}
+    )
+    # from 1 October 10, of which 4 are carried into the 15th: 4 + 10 - 2 = 12 at the month's end
+    assert flow(pool(october, "m", 1)) == ("4", "10", "2", "0", "12")
+    # on 15 November: of the carried 4, 2 were used and 2 are stale; of its own 10, 4 are carried
+    assert flow(pool(november, "m", 0)) == ("12", "0", "0", "8", "4")
+    assert flow(pool(november, "m", 1)) == ("4", "10", "13", "0", "1")
+
+
+def test_what_is_carried_into_a_refill_may_expire_before_the_refill_does() -> None:
+    monthly = gift("m", "10.00", every="month", rollover={"max": "4.00", "expires_after": "week"})
+    october, november = through(
+        at_one(credits=[monthly]),
+        {"2026-10": [], "2026-11": [used("1", "2026-11-07T00:00:00Z"), used("12", "2026-11-08T00:00:00Z")]},
+    )
+    assert pool(october, "m").closing == 4
+    # 1 of the carried 4 is used in the first week, 3 expire on the 8th; 10 of the 12 are paid
+    assert flow(pool(november, "m")) == ("4", "10", "11", "3", "0")
+    assert november.total == D("2.00")
+
+
+def test_a_credit_may_be_refilled_and_reset() -> None:
+    credit = gift("m", "10.00", every="month", resets=[{"at": "2026-10-10"}])
+    usage = used("9", "2026-10-02T00:00:00Z"), used("9", "2026-10-21T00:00:00Z")
+    assert rated(at_one(credits=[credit]), *usage).total == 0
+
+
+def test_a_paid_credit_that_is_refilled_is_bought_anew_by_each_refill() -> None:
+    october, november = through(
+        at_one(credits=[topup("m", "10.00", cost="9.00", every="month")]),
+        {"2026-10": [used("4")], "2026-11": [used("12", "2026-11-03T00:00:00Z")]},
+    )
+    assert by_kind(october) == {"usage": "4.00", "credit_draw": "-4.00", "credit_purchase": "9.00"}
+    assert by_kind(november) == {"usage": "12.00", "credit_draw": "-10.00", "credit_purchase": "9.00"}
+    # October earns the whole 9.00: 4 of the 10 were used, the other 6 expired with the month
+    assert [sum(row.amount for row in schedule_for(october).now)] == [D("9.00")]
+    assert sum(row.amount for row in schedule_for(november, [october]).now) == D("11.00")  # 9.00, and 2 billed
+
+
+def test_a_bank_that_pays_nothing_in_a_month_keeps_what_it_paid_before() -> None:
+    _, november = through(at_one(credits=[gift(currency=POINTS)]), {"2026-10": [used("2.00")], "2026-11": []})
+    assert (pool(november, "gift").drawn, pool(november, "gift").booked_drawn) == (D(0), D("2.00"))
+
+
+def test_credits_stop_at_what_is_due_after_a_later_tier_lowered_earlier_bills() -> None:
+    clause = price("call.minutes", kind="volume", over="quarter", tiers=tiers(("10", "1"), (None, "0.9")))
+    contract = a_contract(prices=[clause], credits=[gift(amount="100.00", effective="2026-11-01")])
+    _, november = through(contract, {"2026-10": [used("10")], "2026-11": [used("30", "2026-11-02T00:00:00Z")]})
+    # 30 x 0.9 = 27.00, and October's 10 at 0.9 instead of 1: -1.00. 26.00 are due, not 27.00
+    assert (amounts(november, LineKind.CREDIT_DRAW), november.total) == (["-26.00"], D(0))

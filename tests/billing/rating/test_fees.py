@@ -121,7 +121,7 @@ def test_every_window_of_a_term_is_billed_once_and_the_whole_term_is_covered(eve
 def test_a_fee_line_has_its_id_as_obligation_and_shows_its_days() -> None:
     (stub, _) = of_kind(rated(since("2026-10-10", fees=[fee(name="Platform")])), LineKind.FEE)
     assert (stub.obligation, stub.description) == ("platform", "Platform")
-    assert stub.explanation.steps[0].text == "310.00 x 22/31 days from 2026-10-10"
+    assert stub.explanation.steps[0].text == "days from 2026-10-10: 22 x 310.00 / 31"
     assert stub.explanation.steps[0].amount == D("220")
 
 

@@ -239,11 +239,35 @@ def test_a_statement_below_zero_is_refused() -> None:
 @pytest.mark.parametrize(
     ("clauses", "words"),
     [
-        ({"fx": {"source": "ecb", "invoice_currency": "EUR"}}, "another currency"),
         ({"entitlements": [included(rollover={"max": "1", "expires_after": "year"})]}, "outlives"),
-        ({"discounts": [{"id": "d", "units": "1", "meter": MINUTES, "every": "year"}]}, "discount of units"),
     ],
 )
 def test_a_clause_that_rating_cannot_apply_is_refused_by_name(clauses: dict[str, Any], words: str) -> None:
     with pytest.raises(ClauseNotSupported, match=words):
         rated(at_one(**clauses), used("1"))
+
+
+def test_units_off_over_a_quarter_run_on_from_month_to_month() -> None:
+    contract = at_one(discounts=[{"id": "d", "units": "100", "meter": MINUTES, "every": "quarter"}])
+    october, november, december, january = through(
+        a_contract(
+            term={"start": "2026-10-01", "end": "2027-10-01"}, prices=[minutes_at("1.00")], discounts=contract.discounts
+        ),
+        {
+            "2026-10": [used("70")],
+            "2026-11": [used("50", "2026-11-03T00:00:00Z")],
+            "2026-12": [used("10", "2026-12-03T00:00:00Z")],
+            "2027-01": [used("5", "2027-01-03T00:00:00Z")],
+        },
+    )
+    # 70 + 30 of the 100 are free; December pays all; the next quarter grants 100 anew
+    assert [one.total for one in (october, november, december, january)] == [0, 20, 10, 0]
+    assert flow(pool(november, "d")) == ("30", "0", "30", "0", "0")
+
+
+def test_a_cap_takes_off_of_overage_too_before_its_multiplier() -> None:
+    floor = {"id": "f", "amount": "100.00", "every": "month", "billing": "arrears", "overage": {"multiplier": "2"}}
+    contract = at_one(commitments=[floor], maximums=[{"id": "x", "amount": "120.00"}])
+    # 150 are capped to 120: 100 up to the floor, 20 past it at twice the price; shown as 50 x 2 less 30 x 2
+    usage = used("100", "2026-10-02T00:00:00Z"), used("50", "2026-10-20T00:00:00Z")
+    assert by_kind(rated(contract, *usage)) == {"usage": "100.00", "overage": "100.00", "maximum": "-60.00"}
