@@ -19,6 +19,7 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from models.contract import Contract
+from models.opening import Opening
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
@@ -53,6 +54,16 @@ def read_contract(path: Path) -> Contract:
 def read_policy(path: Path) -> UsagePolicy:
     """Return the usage policy of a YAML file; raises MalformedFile."""
     return read_value(path, UsagePolicy)
+
+
+def read_opening(path: Path) -> Opening:
+    """Return the opening position of a YAML file; raises MalformedFile."""
+    return read_value(path, Opening)
+
+
+def line_at(path: Path, place: Sequence[int | str]) -> int | None:
+    """Return the line of a place in a YAML file, or of the deepest part of it that is there, counted from 1."""
+    return _line(_yaml(path), place)
 
 
 def read_value(path: Path, noun: type[Noun]) -> Noun:

@@ -11,18 +11,23 @@ from pydantic import BaseModel
 
 from adapters.files import (
     MalformedFile,
+    line_at,
     read_contract,
+    read_opening,
     read_prices,
     read_statement,
     read_statements,
     read_usage,
 )
+from billing import openings
 from billing.rating import backlog, supported
+from billing.rating.openings import OpeningRefused
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
 from cli.explanation import print_explanation
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
 from models.contract import Contract
+from models.opening import Opening
 from models.period import month_of
 from models.rate_card import RateVersion
 from models.refusal import Refusal
@@ -35,6 +40,7 @@ contract_app = typer.Typer(no_args_is_help=True, help="Check a contract file, or
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "contract": Contract,
+    "opening": Opening,
     "policy": UsagePolicy,
     "price": RateVersion,
     "statement": Statement,
@@ -54,13 +60,15 @@ def rate(
     period: Annotated[str, typer.Option(help="The month, such as 2026-10; with an anchor, the day it begins.")],
     prices: Annotated[list[Path] | None, typer.Option(help="Rate versions: JSON lines or a YAML list.")] = None,
     prior: Annotated[list[Path] | None, typer.Option(help="Earlier statements (JSON), oldest first.")] = None,
+    opening: Annotated[Path | None, typer.Option(help="Where a contract taken over stood (YAML).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rate a period: the statement, its lines with their explanations, its pools before and after."""
     versions = [read_contract(path) for path in contract]
     rates = [version for path in prices or () for version in read_prices(path)]
     earlier = [one for path in prior or () for one in read_statements(path)]
-    statement, rivals = rated(versions, read_usage(usage), rates, earlier, period)
+    taken = opening_of(opening, versions) if opening is not None else None
+    statement, rivals = rated(versions, read_usage(usage), rates, earlier, period, taken)
     for event in rivals:
         print(f"conflicting copy left out: {event.id} {event.meter} {event.quantity}", file=sys.stderr)
     if as_json:
@@ -151,6 +159,7 @@ def rated(
     rates: Sequence[RateVersion],
     prior: Sequence[Statement],
     period: str,
+    opening: Opening | None = None,
 ) -> tuple[Statement, tuple[UsageEvent, ...]]:
     """Return the statement of a period from all usage known, and the conflicting copies that were left out.
 
@@ -168,7 +177,23 @@ def rated(
         usage = backlog.unbilled(versions, kept, rates, timeline.span.ends_at, earlier, ends)
     else:
         usage = tuple(backlog.line_of(event) for event in kept if event.timestamp in timeline.span)
-    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+    statement = statement_for(versions, usage, rates, period, prior, engine=engine_id(), opening=opening)
+    return statement, rivals
+
+
+def opening_of(path: Path, contracts: Sequence[Contract]) -> Opening:
+    """Return the opening position of a file, which balances and is what the contract allows.
+
+    Raises:
+        MalformedFile: with the line and the field that do not.
+    """
+    opening = read_opening(path)
+    try:
+        openings.position_of(opening, contracts)
+    except OpeningRefused as refused:
+        key = ".".join(map(str, refused.place))
+        raise MalformedFile(path, refused.what, line_at(path, refused.place), key) from refused
+    return opening
 
 
 def print_statement(statement: Statement) -> None:

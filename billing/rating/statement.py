@@ -7,7 +7,19 @@ from decimal import Decimal
 
 from billing.rating import commitments as commitments_
 from billing.rating import credits as credits_
-from billing.rating import cuts, drafts, entitlements, fees, lines, prices, pricing, reductions, scopes, shortfalls
+from billing.rating import (
+    cuts,
+    drafts,
+    entitlements,
+    fees,
+    lines,
+    openings,
+    prices,
+    pricing,
+    reductions,
+    scopes,
+    shortfalls,
+)
 from billing.rating import rates as rates_
 from billing.rating.allowance import Allowance
 from billing.rating.charges import Charge, Terms
@@ -25,6 +37,7 @@ from billing.rating.timeline import Standing, Timeline, timeline_of
 from billing.rating.usage import Atom, Grain, Group, GroupUsage, Pairs, digest_of, groups_of, laid_in_time
 from models.contract import Bound, Contract, PriceClause
 from models.money import ZERO, total
+from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.refusal import Refusal
@@ -49,13 +62,15 @@ def statement_for(
     *,
     reconciliation: str | None = None,
     engine: str,
+    opening: Opening | None = None,
 ) -> Statement:
     """Return one customer's rated period.
 
     `contracts` are all versions of one contract. `usage` are the period's reconciled lines, and late ones of earlier
     periods inside the backdating limit, cut where `cuts_of` says; neither their order nor how they are split changes
     a cent. `period` is the month a billing period begins in, such as 2026-10. `prior` are the contract's earlier
-    statements: pools, tiers over long windows and amounts billed ahead go on from them.
+    statements: pools, tiers over long windows and amounts billed ahead go on from them. `opening` is where a contract
+    stood that was taken over while it ran, before the first of them.
 
     Amounts are in the contract's currency, rounded once, at the line. The rules: docs/policies.md.
 
@@ -65,7 +80,8 @@ def statement_for(
     with exactly():
         month = _Month(timeline_of(contracts, period), RateBook.of(rates), tuple(usage))
         refuse_unsupported(month.timeline)
-        month.history = history_of(prior, month.timeline)
+        taken = openings.taken_over(opening, contracts) if opening is not None else None
+        month.history = history_of(prior, month.timeline, taken)
         work = month.rated("segment")
         if work.order_matters:
             work = month.rated("hour")
