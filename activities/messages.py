@@ -334,6 +334,23 @@ class MonthLocked(Frozen):
     accrued: tuple[Identifier, ...]
 
 
+class TakeOver(Frozen):
+    """Take over a running contract: names the decisions that propose and approve its opening position."""
+
+    contract: Identifier
+    proposal: str
+    approval: str
+
+
+class OpenedRef(Frozen):
+    """An opening position that stands: its fingerprint, its journal entry (none where all is zero) and its debits."""
+
+    contract: Identifier
+    fingerprint: str
+    entry: str
+    debits: str
+
+
 class CloseView(Frozen):
     """What the `snapshot` query answers: where a customer's close stands."""
 

@@ -17,6 +17,7 @@ from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
+from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.reconciliation import Reconciliation, Resolution
@@ -89,6 +90,14 @@ class TermsBook(Protocol):
 
     def add_rates(self, versions: Sequence[RateVersion], proposed_by: str, approved_by: str, at: datetime) -> int:
         """Append rate versions and return how many are new; overlapping ones raise `OverlappingRates`."""
+        ...
+
+    def opening(self, contract: str) -> Opening | None:
+        """Return the opening position of a contract that was taken over while it ran, or None."""
+        ...
+
+    def add_opening(self, opening: Opening, proposed_by: str, approved_by: str, at: datetime) -> None:
+        """Append a contract's opening position, once; another one of the same contract raises `Conflict`."""
         ...
 
     def declare(self, authority: Authority, at: datetime) -> None:

@@ -36,6 +36,7 @@ class Rate:
             outside.evidence.issued_statements(contracts[-1].contract, close.month),
             reconciliation=task.reconciliation,
             engine=outside.engine,
+            opening=outside.terms.opening(contracts[-1].contract),
         )
         fingerprint = outside.evidence.keep_statement(statement, close.revision, outside.clock.now())
         total_minor = to_minor(statement.total, statement.currency)

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from adapters.files import MalformedFile, read_contract, read_opening, read_statement
 from billing import invariants, invoicing, openings, posting, recognition
-from cli.offline import opening_of
+from cli.contract import opening_of
 from cli.output import AsJson, Exit, money, print_json, print_table
 from models.contract import Contract
 from models.journal import Account, JournalEntry

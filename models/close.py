@@ -43,6 +43,8 @@ class DecisionKind(StrEnum):
     CORRECT = "correct"
     RETRY = "retry"
     SKIP = "skip"
+    PROPOSE_OPENING = "propose_opening"  # of a contract taken over; its subject is the opening's fingerprint
+    APPROVE_OPENING = "approve_opening"
     LOCK = "lock"  # of an accounting period; its customer is the word `everyone`
 
 

@@ -8,6 +8,7 @@ from activities.approve import Approve
 from activities.collect import Collect
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
+from activities.opening import Openings
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -18,8 +19,9 @@ from workflows.close_shard import CloseShard
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.open_contract import OpenContract
 
-WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod)
+WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod, OpenContract)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.post_entries,
                 post.accrue_waiting,
                 post.lock_period,
+                Openings(outside).take_over,
                 publish.publish_close,
                 publish.seal_evidence,
                 publish.seal_month,

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from adapters.files import MalformedFile
 from billing.rating import backlog
 from cli import offline
+from cli.contract import contract_app
 from models.statement import Statement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     app = typer.Typer()
     for command in (offline.rate, offline.explain, offline.schema):
         app.command()(command)
-    app.add_typer(offline.contract_app, name="contract")
+    app.add_typer(contract_app, name="contract")
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

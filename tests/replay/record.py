@@ -17,7 +17,16 @@ from temporalio import activity
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
-from activities.messages import CloseCustomer, CloseMonth, CustomerClosed, Decide, LockMonth, TriggerClose
+from activities.messages import (
+    CloseCustomer,
+    CloseMonth,
+    CustomerClosed,
+    Decide,
+    LockMonth,
+    OpenedRef,
+    TakeOver,
+    TriggerClose,
+)
 from devstack.services import program
 from models.close import DecisionKind, Stage, State
 from runtime import temporal
@@ -29,6 +38,7 @@ from workflows import options, search
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.open_contract import OpenContract
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -37,7 +47,7 @@ Play = Callable[[Handle, Deeds], Awaitable[None]]
 
 
 class LockableDeeds(Deeds):
-    """The fakes, and those of the period lock."""
+    """The fakes, and those of the period lock and of taking over."""
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the fakes as activities."""
@@ -50,7 +60,11 @@ class LockableDeeds(Deeds):
         def lock_period(task: LockMonth) -> None:
             return None
 
-        return [*super().all(), accrue_waiting, lock_period]
+        @activity.defn(name="opening.take_over")
+        def take_over(task: TakeOver) -> OpenedRef:
+            return OpenedRef(contract=task.contract, fingerprint="f", entry=f"opening/{task.contract}", debits="1")
+
+        return [*super().all(), accrue_waiting, lock_period, take_over]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -164,6 +178,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(MonthlyClose.run, CloseMonth(month=MONTH), id=f"close/{MONTH}", task_queue=queue)
         lock = LockMonth(month=MONTH, revision=1, decision="d")
         await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
+        taken = TakeOver(contract="acme-2026", proposal="p", approval="a")
+        await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
         said = await client.execute_workflow(
             CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
         )
@@ -172,6 +188,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}", folder / "monthly-close.json"),
         await _keep(client, f"close/{MONTH}/shard-001", folder / "close-shard.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
+        await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]
 
