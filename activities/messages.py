@@ -25,6 +25,7 @@ class CloseMonth(Frozen):
     started_by: Identifier = "schedule"
     by_hand: bool = False
     customers: tuple[Identifier, ...] = ()
+    dry_run: bool = False  # rate and stop: no approval, invoice, posting or evidence
 
     @property
     def key(self) -> str:
@@ -82,6 +83,7 @@ class CloseShardOf(Frozen):
     customers: tuple[Identifier, ...]
     poll_seconds: int = 900
     reminder_hours: int = 24
+    dry_run: bool = False
 
 
 class CloseCustomer(Frozen):
@@ -92,6 +94,7 @@ class CloseCustomer(Frozen):
     customer: Identifier
     poll_seconds: int = 900
     reminder_hours: int = 24
+    dry_run: bool = False
 
     @property
     def workflow_id(self) -> str:
@@ -310,7 +313,8 @@ class MonthClosed(Frozen):
     month: Month
     revision: int
     states: dict[str, int]
-    evidence_root: str
+    evidence_root: str  # empty for a dry run
+    waiting: tuple[str, ...] = ()  # of a dry run: what it would have waited for before it could begin
 
 
 class Decide(Frozen):

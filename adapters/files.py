@@ -20,6 +20,7 @@ from ruamel.yaml.scalarfloat import ScalarFloat
 
 from models.contract import Contract
 from models.opening import Opening
+from models.parallel import BilledLine
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
@@ -29,6 +30,9 @@ from models.usage_policy import UsagePolicy
 Noun = TypeVar("Noun", bound=BaseModel)
 FIELDS = ("id", "customer", "meter", "quantity", "timestamp")
 """Columns every usage file has; `received_at` is optional, every other column is a dimension."""
+
+BILLED = ("customer", "line", "amount", "currency")
+"""Columns of what another system billed."""
 
 
 class MalformedFile(Refusal):
@@ -149,9 +153,23 @@ def _dimension(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_billed(path: Path) -> tuple[BilledLine, ...]:
+    """Return the lines of invoices that another system sent, of a CSV file; raises MalformedFile.
+
+    Its columns are customer, line (a meter, a clause's id or our description), amount and currency; no others.
+    """
+    found = []
+    for line, row in _csv(path, BILLED):
+        strange = [name for name in row if name not in BILLED]
+        if strange:
+            raise MalformedFile(path, f"unknown column {strange[0]!r}; expected {', '.join(BILLED)}", 1, strange[0])
+        found.append(_checked(path, BilledLine, dict(row), line))
+    return tuple(found)
+
+
+def _csv(path: Path, columns: Sequence[str] = FIELDS) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = csv.DictReader(_text(path).splitlines(), strict=True)
-    missing = [name for name in FIELDS if name not in (reader.fieldnames or ())]
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
     if missing:
         raise MalformedFile(path, f"the header lacks {', '.join(missing)}", 1, missing[0])
     try:

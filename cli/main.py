@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from cli import (
     audit,
     close,
+    compare,
     contract,
     invoice,
     journal,
@@ -48,6 +49,7 @@ app.command()(offline.explain)
 app.command()(reconcile.reconcile)
 app.command()(offline.schema)
 app.command()(recognize.recognize)
+app.command()(compare.compare)
 
 
 def run() -> None:

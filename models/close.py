@@ -30,6 +30,9 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
+DRY_RUNS_FROM = 1001
+"""Revisions from here on are dry runs: what they seal, reconcile and rate is kept apart, and is nobody's close."""
+
 EVERYONE = "everyone"
 """In place of a customer where a decision is about the whole month."""
 

@@ -71,6 +71,10 @@ class Rework(Exception):
     """An input was corrected or the statement rejected: the month is reconciled and rated again."""
 
 
+class WouldWait(Exception):
+    """A dry run comes to where a close waits for time, a source or a person: it ends there and says so."""
+
+
 class Skipped(Exception):
     """A person took this customer out of the close."""
 
@@ -99,6 +103,11 @@ class CustomerClose:
     @workflow.run
     async def run(self, task: CloseCustomer) -> CustomerClosed:
         """Return how the customer's month ended: done, or skipped by a person."""
+        if task.dry_run:
+            rehearsed = await self.rehearse()
+            self.inbox.close()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            return rehearsed
         try:
             statement, invoice = await self.until_issued()
             await self.recognize(statement)
@@ -121,6 +130,25 @@ class CustomerClose:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return closed
 
+    async def rehearse(self) -> CustomerClosed:
+        """Return the rated month of a dry run; findings are noted and do not hold it, nobody is asked."""
+        try:
+            statement = await self.rate(await self.reconcile(await self.collect()))
+        except WouldWait as waits:
+            await self.note(State.NEEDS_ATTENTION, str(waits))
+            return CustomerClosed(customer=self.task.customer, state=State.NEEDS_ATTENTION, reason=str(waits))
+        held = f"held by {len(self.holding)} findings; rated by the declared order" if self.holding else ""
+        state = State.WAITING if held else State.DONE
+        await self.note(state, held or "dry run: rated, nothing issued")
+        return CustomerClosed(
+            customer=self.task.customer,
+            state=state,
+            statement=statement.fingerprint,
+            currency=statement.currency,
+            total_minor=statement.total_minor,
+            reason=held,
+        )
+
     async def until_issued(self) -> tuple[StatementRef, IssuedRef]:
         """Go from usage to an issued invoice, as often as rework asks for it."""
         while True:
@@ -140,6 +168,8 @@ class CustomerClose:
         while True:
             ready: Readiness = await self.do(Stage.COLLECT, Collect.readiness, self.close, Readiness, options.BOOKS)
             wait = ready.ends_at - workflow.now()
+            if self.task.dry_run and (wait > timedelta(0) or ready.behind):
+                raise WouldWait(f"the month ends at {ready.ends_at.isoformat()}; behind: {', '.join(ready.behind)}")
             if wait > timedelta(0):
                 await self.note(State.WAITING, f"the month ends at {ready.ends_at.isoformat()}")
                 await workflow.sleep(wait, summary=f"{self.task.customer}: until {self.task.month} is over")
@@ -160,7 +190,7 @@ class CustomerClose:
                 Stage.RECONCILE, Reconcile.compare_sources, task, ReconciliationRef, options.COMPUTE, accepts=RESOLVING
             )
             self.holding = compared.holding
-            if not compared.holding:
+            if not compared.holding or self.task.dry_run:
                 return compared
             self.show(Stage.RECONCILE, State.WAITING, f"held by {len(compared.holding)} findings", RESOLVING)
             answered: set[str] = set()
@@ -279,6 +309,8 @@ class CustomerClose:
 
     async def until_retried(self, stage: Stage, why: str) -> None:
         """Park the customer until a person retries; a correction raises Rework, a skip raises Skipped."""
+        if self.task.dry_run:
+            raise WouldWait(why)
         kinds: tuple[DecisionKind, ...] = (DecisionKind.RETRY,)
         if not self.issued and stage in BEFORE_THE_INVOICE:
             kinds = REWORKING

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from adapters.postgres.sessions import Database, one_at_a_time
 from models.approval import Decision
 from models.books import Conflict
-from models.close import DecisionKind
+from models.close import DRY_RUNS_FROM, DecisionKind
 from models.reconciliation import Answer, Reconciliation, Resolution
 from models.snapshot import Snapshot
 from models.statement import Statement
@@ -63,7 +63,11 @@ class PostgresEvidence:
         """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
         found = (
             select(SnapshotRow.body)
-            .where(col(SnapshotRow.source) == source, col(SnapshotRow.period) < month)
+            .where(
+                col(SnapshotRow.source) == source,
+                col(SnapshotRow.period) < month,
+                col(SnapshotRow.revision) < DRY_RUNS_FROM,
+            )
             .order_by(col(SnapshotRow.period).desc(), col(SnapshotRow.revision).desc())
         )
         with self.database.reading() as session:
