@@ -43,10 +43,11 @@ class Opened(Frozen):
 
 
 class Population(Frozen):
-    """Who is closed, in shards: contracts in force, and accounts with usage that nobody knows."""
+    """Who is closed, in shards: contracts in force, accounts with usage beside them, customers with open balances."""
 
     shards: tuple[tuple[Identifier, ...], ...]
     unknown: tuple[Identifier, ...] = ()
+    open_balances: tuple[Identifier, ...] = ()
 
 
 class SealSource(Frozen):
@@ -118,9 +119,10 @@ class Readiness(Frozen):
 
 
 class Slices(Frozen):
-    """The sealed snapshots a customer's month is read from."""
+    """The sealed snapshots a customer's month is read from; `nothing` says why there is nothing to bill, if so."""
 
     snapshots: tuple[SnapshotRef, ...]
+    nothing: str = ""
 
 
 class CompareSources(Frozen):

@@ -4,7 +4,7 @@ All are synchronous (deeds run in threads), and every write is safe to repeat: t
 with the same content returns what is there, a second with other content raises `Conflict`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.reconciliation import Reconciliation, Resolution
+from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot
 from models.statement import Statement
 
@@ -150,6 +151,10 @@ class EvidenceBook(Protocol):
 
     def issued_statements(self, contract: str, before: str) -> tuple[Statement, ...]:
         """Return the statements of a contract that were issued for months before one, oldest first."""
+        ...
+
+    def open_pools(self, before: str, known: Collection[str], customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what the last issued statement before a month left in pools and credits, but for known customers."""
         ...
 
 
@@ -288,6 +293,10 @@ class JournalBook(Protocol):
 
     def entries(self, month: str | None = None, customer: str | None = None) -> tuple[JournalEntry, ...]:
         """Return entries of an accounting period (and customer), in posting order."""
+        ...
+
+    def open_balances(self, through: str, customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what receivables, contract assets and liabilities hold after a month, by customer and account."""
         ...
 
     def locked(self, month: str) -> bool:

@@ -120,16 +120,16 @@ def _next_dry_run(door: Door, month: str) -> int:
 
 @app.command()
 def status(month: Month, revision: Revision = 1, as_json: AsJson = False) -> None:
-    """Show where each customer's close stands. Exit code 3 while anybody waits."""
+    """Show where each customer stands and how it ended (issued, zero, skipped, parked). Exit code 3 while any waits."""
     standings = Door().books.standings(month, revision)
     if as_json:
-        print_json(standings)
+        print_json([{**one.model_dump(mode="json"), "ending": one.ending} for one in standings])
     elif not standings:
         say(f"No close of {month} yet.")
     else:
         print_table(
             f"Close of {month}: {sum(1 for one in standings if one.state in ENDED)} of {len(standings)} ended",
-            ("customer", "stage", "state", "total", "statement", "detail"),
+            ("customer", "stage", "state", "ending", "total", "statement", "detail"),
             [_row(one) for one in standings],
             right=("total",),
         )
@@ -144,6 +144,7 @@ def _row(standing: Standing) -> tuple[str, ...]:
         standing.customer,
         standing.stage.value,
         standing.state.value,
+        standing.ending.value if standing.ending else "",
         total,
         references.get("statement", "")[:12],
         standing.detail,
@@ -457,7 +458,7 @@ def _approve_list(
             print_table(
                 f"{len(waiting)} statements wait; list {whole[:12]}",
                 ("customer", "total", "statement"),
-                [(one.customer, _row(one)[3], one.references["statement"][:12]) for one in waiting],
+                [(one.customer, _row(one)[4], one.references["statement"][:12]) for one in waiting],
                 right=("total",),
             )
         return

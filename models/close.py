@@ -1,5 +1,6 @@
 """The close: its stages in order, its states, and what each stage leaves behind."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 from models.period import Month
@@ -37,6 +38,15 @@ EVERYONE = "everyone"
 """In place of a customer where a decision is about the whole month."""
 
 
+class Ending(StrEnum):
+    """How a member of a close's population ended, as far as the close itself goes."""
+
+    ISSUED = "issued"
+    ZERO = "zero"  # a zero statement was issued, or there was nothing to bill and the reason is recorded
+    SKIPPED = "skipped"  # by a person, with a reason
+    PARKED = "parked"  # it needs a person; the others go on
+
+
 class DecisionKind(StrEnum):
     """What a person may decide about a close; each is a row written by one service."""
 
@@ -72,3 +82,17 @@ class Standing(Value):
     detail: str = ""
     references: dict[str, str] = {}  # statement, invoice, evidence: what the stages left behind
     at: Instant
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it is under way, waits for a signature, or for a dry run, which issues nothing."""
+        if self.revision >= DRY_RUNS_FROM:
+            return None
+        held = self.state is State.WAITING and self.stage is Stage.RECONCILE
+        if held or self.state in (State.NEEDS_ATTENTION, State.REJECTED):
+            return Ending.PARKED
+        if self.state is State.SKIPPED:
+            return Ending.SKIPPED
+        if self.state is not State.DONE:
+            return None
+        return Ending.ISSUED if Decimal(self.references.get("total", "0")) else Ending.ZERO

@@ -71,6 +71,10 @@ class Rework(Exception):
     """An input was corrected or the statement rejected: the month is reconciled and rated again."""
 
 
+class NothingToBill(Exception):
+    """No contract is in force and nothing was used: the month ends at zero, with what is still open as the reason."""
+
+
 class WouldWait(Exception):
     """A dry run comes to where a close waits for time, a source or a person: it ends there and says so."""
 
@@ -102,7 +106,7 @@ class CustomerClose:
 
     @workflow.run
     async def run(self, task: CloseCustomer) -> CustomerClosed:
-        """Return how the customer's month ended: done, or skipped by a person."""
+        """Return how the customer's month ended: done (with an invoice, or at zero), or skipped by a person."""
         if task.dry_run:
             rehearsed = await self.rehearse()
             self.inbox.close()
@@ -123,6 +127,8 @@ class CustomerClose:
                 evidence=evidence.fingerprint,
             )
             self.show(Stage.PUBLISH, State.DONE, f"invoice {invoice.number} issued and posted")
+        except NothingToBill as nothing:
+            closed = await self.zero(str(nothing))
         except Skipped as skipped:
             closed = CustomerClosed(customer=task.customer, state=State.SKIPPED, reason=str(skipped))
             await self.note(State.SKIPPED, str(skipped))
@@ -134,6 +140,8 @@ class CustomerClose:
         """Return the rated month of a dry run; findings are noted and do not hold it, nobody is asked."""
         try:
             statement = await self.rate(await self.reconcile(await self.collect()))
+        except NothingToBill as nothing:
+            return await self.zero(str(nothing))
         except WouldWait as waits:
             await self.note(State.NEEDS_ATTENTION, str(waits))
             return CustomerClosed(customer=self.task.customer, state=State.NEEDS_ATTENTION, reason=str(waits))
@@ -148,6 +156,11 @@ class CustomerClose:
             total_minor=statement.total_minor,
             reason=held,
         )
+
+    async def zero(self, why: str) -> CustomerClosed:
+        """Record that there was nothing to bill, and why."""
+        await self.note(State.DONE, why)
+        return CustomerClosed(customer=self.task.customer, state=State.DONE, reason=why)
 
     async def until_issued(self) -> tuple[StatementRef, IssuedRef]:
         """Go from usage to an issued invoice, as often as rework asks for it."""
@@ -180,7 +193,10 @@ class CustomerClose:
                     timedelta(seconds=self.task.poll_seconds), summary=f"{self.task.customer}: waiting for {behind}"
                 )
             else:
-                return await self.do(Stage.COLLECT, Collect.take_slices, self.close, Slices, options.BOOKS)
+                slices: Slices = await self.do(Stage.COLLECT, Collect.take_slices, self.close, Slices, options.BOOKS)
+                if slices.nothing:
+                    raise NothingToBill(slices.nothing)
+                return slices
 
     async def reconcile(self, slices: Slices) -> ReconciliationRef:
         """Compare the sources; wait while a finding holds the customer."""
