@@ -70,6 +70,18 @@ def line_at(path: Path, place: Sequence[int | str]) -> int | None:
     return _line(_yaml(path), place)
 
 
+def clause_at(path: Path, place: Sequence[int | str]) -> str:
+    """Return the id (or meter) of the innermost clause that holds a place in a YAML file; nothing where none does."""
+    content, found = _yaml(path), ""
+    for part in place:
+        in_map = isinstance(content, CommentedMap) and part in content
+        if in_map or (isinstance(content, CommentedSeq) and isinstance(part, int) and part < len(content)):
+            content = content[part]
+        if isinstance(content, CommentedMap):
+            found = str(content.get("id") or content.get("meter") or found)
+    return found
+
+
 def read_value(path: Path, noun: type[Noun]) -> Noun:
     """Return a noun of a YAML file; raises MalformedFile naming line and key of the first thing wrong."""
     return _checked(path, noun, _yaml(path))

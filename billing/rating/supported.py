@@ -21,13 +21,14 @@ class ClauseNotSupported(Refusal):
 def refuse_unsupported(timeline: Timeline) -> None:
     """Raise ClauseNotSupported for the first clause of a version in force that rating can't apply."""
     for reign in timeline.reigns:
-        for clause, why in _unsupported(reign.contract):
+        for clause, why in unsupported(reign.contract):
             raise ClauseNotSupported(why, contract=reign.contract.version, clause=clause)
     _refuse_decreases(timeline)
     _refuse_two_periods_in_a_month(timeline)
 
 
-def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
+def unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Yield each clause of a version that rating cannot apply, by its id or place, and why."""
     if contract.fx is not None and contract.fx.invoice_currency != contract.currency:
         yield "fx.invoice_currency", "an invoice in another currency than the contract's"
     for one in contract.entitlements:
