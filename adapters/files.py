@@ -253,8 +253,7 @@ def _checked(path: Path, noun: type[Noun], content: Any, line: int | None = None
     try:
         return noun.model_validate(_plain(content))
     except ValidationError as error:
-        place = _first(error)["loc"]
-        raise MalformedFile(path, _words(error), _line(content, place) or line, _key(error)) from error
+        raise MalformedFile(path, _words(error), _line(content, _place(error)) or line, _key(error)) from error
 
 
 def _plain(content: Any) -> Any:
@@ -297,8 +296,15 @@ def _first(error: ValidationError) -> Any:
     return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
+def _place(error: ValidationError) -> Sequence[int | str]:
+    """Return the place of what is told: of a check of the whole, the place inside that it names."""
+    first = _first(error)
+    place: Sequence[int | str] = first.get("ctx", {}).get("place") or first["loc"]
+    return place
+
+
 def _key(error: ValidationError) -> str:
-    return ".".join(str(part) for part in _first(error)["loc"])
+    return ".".join(str(part) for part in _place(error))
 
 
 def _words(error: ValidationError) -> str:

@@ -3,13 +3,19 @@
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from models.contract import Many
 from models.money import ZERO, Currency, rounded, total
 from models.usage import Identifier
 from models.value import Day, Exact, NotNegative, Value
 
-SCHEMA = "tieout/opening/v1"
+Place = tuple[str | int, ...]
+
+
+def _at(place: Place, what: str) -> PydanticCustomError:
+    """Return the error of a place inside, for a check that only the whole can make."""
+    return PydanticCustomError("unbalanced", "{what}", {"what": what, "place": place})
 
 
 class OpeningEvidence(Value):
@@ -102,16 +108,20 @@ class Opening(Value):
     def _balances(self) -> Self:
         """Refuse what does not tie to itself: the parts that are deferred, and the total of them."""
         named = [one.id for one in self.pools]
-        if len(set(named)) != len(named):
-            raise ValueError("a pool is there twice; one window of each is open")
-        parts = [*(one.deferred for one in self.pools), *(one.deferred for one in self.ahead)]
+        for index, name in enumerate(named):
+            if name in named[:index]:
+                raise _at(("pools", index, "id"), f"the pool {name} is there twice; one window of each is open")
         held = self.balances
-        for amount in (*parts, held.deferred, held.unbilled, held.receivable):
+        parts: dict[Place, Exact] = {("pools", index, "deferred"): one.deferred for index, one in enumerate(self.pools)}
+        parts |= {("ahead", index, "deferred"): one.deferred for index, one in enumerate(self.ahead)}
+        sums: dict[Place, Exact] = {("balances", name): getattr(held, name) for name in OpeningBalances.model_fields}
+        for place, amount in (parts | sums).items():
             if amount != rounded(amount, self.currency):
-                raise ValueError(f"{amount} is finer than the minor unit of {self.currency}")
-        if total(parts) != held.deferred:
-            raise ValueError(
-                f"balances.deferred is {held.deferred}; pools and what is billed ahead defer {total(parts)}"
+                raise _at(place, f"{amount} is finer than the minor unit of {self.currency}")
+        if total(parts.values()) != held.deferred:
+            raise _at(
+                ("balances", "deferred"),
+                f"{held.deferred} is deferred in all; pools and what is billed ahead defer {total(parts.values())}",
             )
         return self
 
