@@ -1,12 +1,13 @@
 """Openings in money: what is owed of a contract that is taken over, what of it later months earn, and its entry."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from billing.grants import COSTED, Costs, Grant
 from billing.ratable import Ratable
+from billing.rating.exact import exactly
 from billing.rating.history import Taken
 from billing.rating.openings import OpeningRefused, taken_over
 from models.contract import Contract
@@ -93,7 +94,8 @@ def entry_for(opening: Opening, contracts: Sequence[Contract], post_to: str | No
 def _grant(index: int, pool: Pool, opening: Opening, bundles: Mapping[str, str]) -> Grant | None:
     """Return a pool's position at its cost; None where nothing was paid for it."""
     said = opening.pools[index]
-    cost = pool.cost or ZERO
+    window_cost, credits = pool.cost or ZERO, pool.opening + pool.granted
+    cost = said.cost if said.cost is not None else _whole_cost(pool, window_cost, opening.currency)
     if pool.kind not in COSTED or (cost == 0 and pool.id not in bundles):
         if said.deferred:
             raise OpeningRefused(
@@ -105,10 +107,10 @@ def _grant(index: int, pool: Pool, opening: Opening, bundles: Mapping[str, str])
         id=pool.id,
         unit=pool.unit,
         remaining=pool.closing,
-        credits=pool.opening + pool.granted,
+        credits=credits,
         cost=cost,
         window=pool.window.starts_at,
-        window_cost=cost,
+        window_cost=window_cost,
     )
     used = whole.used_at(pool.closing, opening.currency)
     if said.deferred != cost - used:
@@ -116,17 +118,15 @@ def _grant(index: int, pool: Pool, opening: Opening, bundles: Mapping[str, str])
             f"{pool.id} closes with {pool.closing}, which at its cost is {cost - used}; deferred says {said.deferred}",
             ("pools", index, "deferred"),
         )
-    return Grant(
-        id=pool.id,
-        unit=pool.unit,
-        remaining=pool.closing,
-        credits=whole.credits,
-        cost=cost,
-        used=used,
-        balance=cost - used,
-        window=pool.window.starts_at,
-        window_cost=cost,
-    )
+    return replace(whole, used=used, balance=cost - used)
+
+
+def _whole_cost(pool: Pool, window_cost: Decimal, currency: str) -> Decimal:
+    """Return what was paid for all of a pool: what was carried in cost as much a credit as what its window granted."""
+    if not pool.opening or not pool.granted:
+        return window_cost
+    with exactly():
+        return rounded(window_cost * (pool.opening + pool.granted) / pool.granted, currency)
 
 
 def _purchase(index: int, one: OpeningAhead, opening: Opening, known: Grant | None) -> Grant:
@@ -138,17 +138,7 @@ def _purchase(index: int, one: OpeningAhead, opening: Opening, known: Grant | No
         )
     if known is None:
         return Grant(id=one.id, unit=opening.currency, balance=one.billed)
-    return Grant(
-        id=one.id,
-        unit=known.unit,
-        remaining=known.remaining,
-        credits=known.credits,
-        cost=known.cost,
-        used=known.used,
-        balance=known.balance + one.billed,
-        window=known.window,
-        window_cost=known.window_cost,
-    )
+    return replace(known, balance=known.balance + one.billed)
 
 
 def _fee(index: int, one: OpeningAhead, opening: Opening, contract: Contract) -> tuple[Ratable, Decimal]:

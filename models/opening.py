@@ -37,8 +37,9 @@ class OpeningEvidence(Value):
 class OpeningPool(Value):
     """A commitment's or grant's window as the books before left it: carried + granted - drawn - expired remains.
 
-    Amounts for money, units for units. `deferred` is what is still owed of it at what was paid for it (`cost`; None:
-    what the contract says); nothing where nothing was paid. `from` is the window's first day; None: the one running.
+    Amounts for money, units for units. `deferred` is what is still owed of it at what was paid for all of it, carried
+    and granted (`cost`; None: what the contract says); nothing where nothing was paid. `from` is the window's first
+    day; None: of the one that runs.
     """
 
     id: Identifier

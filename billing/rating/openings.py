@@ -60,7 +60,7 @@ def _timeline(opening: Opening, contracts: Sequence[Contract]) -> Timeline:
     if not contracts or opening.contract != contracts[0].contract:
         given = contracts[0].contract if contracts else "none"
         raise OpeningRefused("the opening is of another contract", ("contract",), contract=given)
-    last = contracts[-1]
+    last = max(contracts, key=lambda one: one.starts_at)
     for field in ("customer", "currency"):
         if getattr(opening, field) != getattr(last, field):
             raise OpeningRefused(f"the contract's {field} is {getattr(last, field)}", (field,), contract=last.version)
@@ -134,7 +134,7 @@ def _pool(
         expired=said.expired,
         closing=said.closing,
         booked_drawn=rounded(said.drawn, currency) if balance.unit == currency else said.drawn,
-        cost=said.cost if said.cost is not None else balance.cost,
+        cost=balance.cost if balance.kind == "prepaid" or said.cost is None else said.cost,
     )
 
 

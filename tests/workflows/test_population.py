@@ -27,14 +27,16 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
-from billing import openings
+from billing import openings, slices
 from billing.approval import ApprovalPolicy
+from billing.reperform import reperform
 from cli.dry_run import report_dry_run
 from devstack.book import seed
 from devstack.book.calls import Usage
 from devstack.book.people import PEOPLE
 from models.close import DRY_RUNS_FROM, DecisionKind, Ending, Stage, Standing, State
 from models.contract import Contract
+from models.evidence import EvidencePack
 from models.invoice import Invoice, IssuedInvoice
 from models.money import to_minor
 from models.parallel import BilledLine
@@ -135,7 +137,7 @@ class World:
         worker, console = database.as_role("worker"), database.as_role("console")
         seed_people(database.owner_url, [(name, said, roles, TOKENS[name]) for name, said, roles in PEOPLE])
         policy = read_policy(seed.BOOK / "policy.yaml")
-        used = [_used("acme", "1000"), _used("left", "10"), _used("STRANGER", "5")]
+        used = [_used("acme", "1000"), _used("taken", "1000"), _used("left", "10"), _used("STRANGER", "5")]
         self.platform = Platform()
         self.outside = Outside(
             terms=PostgresTerms(worker),
@@ -161,6 +163,7 @@ class World:
             _of("acme"),
             _of("quiet", fees=[FEE]),
             _of("idle"),
+            _of("taken", commitments=[YEARLY]),
             _of("skipme", fees=[FEE]),
             _of("left", term={"start": "2026-01-01", "end": "2026-10-01"}),
             _of("owing", term={"start": "2026-01-01", "end": "2026-10-01"}, commitments=[YEARLY]),
@@ -168,6 +171,9 @@ class World:
         ):
             self.outside.terms.add_contract(contract, "rita", "cora", AT)
         self._owes("owing")
+        row = {"id": "year", "granted": "1200.00", "drawn": "1170.00", "expired": "0", "deferred": "30.00"}
+        opening = an_opening(row, deferred="30.00", contract="taken-2026", customer="taken")
+        self.outside.terms.add_opening(opening, "pia", "cora", AT)
 
     def _owes(self, customer: str) -> None:
         """Book a prepayment that a contract which ended left behind."""
@@ -199,12 +205,14 @@ class World:
     async def play(self, client: Client, until: Callable[[dict[str, Standing]], bool]) -> dict[str, Standing]:
         """Let aron approve what waits, and cora skip who is parked at her word, until something holds."""
         desk = DeskDoor(PostgresDesk(self.console), PostgresCloses(self.console), client, SystemClock())
+        signed: set[str] = set()  # a projection may still show the wait that a decision has just ended
         while True:
             standings = {one.customer: one for one in self.books.standings(MONTH)}
             if until(standings):
                 return standings
             for name, one in standings.items():
-                if one.stage is Stage.APPROVE and one.state is State.WAITING:
+                if one.stage is Stage.APPROVE and one.state is State.WAITING and name not in signed:
+                    signed.add(name)
                     kind, who, subject = DecisionKind.APPROVE, "aron", one.references["statement"]
                     if name == "skipme":
                         kind, who, subject = DecisionKind.SKIP, "cora", "approve"
@@ -239,7 +247,7 @@ def _used(customer: str, minutes: str) -> Usage:
 
 def test_every_member_of_the_population_ends_in_one_of_four_ways(fresh_database: Books, tmp_path: Path) -> None:
     world = World(fresh_database, tmp_path)
-    population = {"acme", "quiet", "idle", "skipme", "left", "owing", "STRANGER"}
+    population = {"acme", "taken", "quiet", "idle", "skipme", "left", "owing", "STRANGER"}
 
     async def run(env: WorkflowEnvironment) -> dict[str, Standing]:
         async with world.workers(env.client):
@@ -258,6 +266,7 @@ def test_every_member_of_the_population_ends_in_one_of_four_ways(fresh_database:
     ended = asyncio.run(whole())
     assert {name: one.ending for name, one in ended.items()} == {
         "acme": Ending.ISSUED,  # a contract and usage
+        "taken": Ending.ISSUED,  # taken over: its opening's pool pays 30.00 of 50.00
         "quiet": Ending.ISSUED,  # a contract and no usage: its fee
         "idle": Ending.ZERO,  # a contract, no usage, no fee: a zero statement, issued
         "skipme": Ending.SKIPPED,
@@ -271,7 +280,18 @@ def test_every_member_of_the_population_ends_in_one_of_four_ways(fresh_database:
     assert "NoContract" in ended["left"].detail
     assert "NoContract" in ended["STRANGER"].detail
     assert "cora" in ended["skipme"].detail
-    assert sorted(world.platform.final) == [f"in_{MONTH}@1/{name}/USD" for name in ("acme", "idle", "quiet")]
+    assert sorted(world.platform.final) == [f"in_{MONTH}@1/{name}/USD" for name in ("acme", "idle", "quiet", "taken")]
+    assert ended["taken"].references["total"] == "20.00"
+    _assert_reperforms(world, ended["taken"])
+
+
+def _assert_reperforms(world: World, standing: Standing) -> None:
+    """Assert that a month's pack alone gives the same statement, schedule and entries."""
+    pack = EvidencePack.from_text(world.outside.store.get(standing.references["evidence"]).decode())
+    assert pack.opening == world.outside.terms.opening(pack.statement.contract)
+    known = world.outside.terms.population(MONTH)
+    own = slices.slices_of(pack.customer, pack.snapshots, pack.policy, known, world.outside.store.path)
+    assert [check.name for check in reperform(pack, own, "test") if not check.agrees] == []
 
 
 def test_a_dry_run_leaves_nothing_but_what_it_sealed_reconciled_and_rated(
@@ -292,7 +312,7 @@ def test_a_dry_run_leaves_nothing_but_what_it_sealed_reconciled_and_rated(
             return await asyncio.wait_for(run(env), timedelta(seconds=100).total_seconds())
 
     closed = asyncio.run(whole())
-    assert closed.states == {"done": 5, "needs_attention": 2}
+    assert closed.states == {"done": 6, "needs_attention": 2}
     after = world.rows()
     grown = {name for name in after if after[name] != before[name]}
     assert grown <= {
@@ -312,7 +332,12 @@ def test_a_dry_run_leaves_nothing_but_what_it_sealed_reconciled_and_rated(
     assert world.outside.evidence.snapshots_before("clickhouse", "2026-11") == ()
     assert world.outside.closes.starters(MONTH, 1) == frozenset()  # and pia prepared nothing of it
     assert {one.ending for one in world.books.standings(MONTH, DRY_RUNS_FROM)} == {None}
-    theirs = [("acme", "call.minutes", "49.99"), ("quiet", "platform", "100.00"), ("skipme", "platform", "100.00")]
+    theirs = [
+        ("acme", "call.minutes", "49.99"),
+        ("taken", "call.minutes", "20.00"),
+        ("quiet", "platform", "100.00"),
+        ("skipme", "platform", "100.00"),
+    ]
     billed = [BilledLine(customer=a, line=b, amount=Decimal(c), currency="USD") for a, b, c in theirs]
     with pytest.raises(typer.Exit) as left:
         report_dry_run(world.books, closed, billed, as_json=True)
