@@ -43,12 +43,14 @@ def ledger_of(
 ) -> tuple[PoolRow, ...]:
     """Return every pool's rows by pool, window and period: the opening line, then each issued month's own.
 
-    `statements` are the contract's issued ones, oldest first; `contracts` are needed for an opening position alone.
+    `statements` are the contract's issued ones, oldest first, of which the last of a month counts; `contracts` are
+    needed for an opening position alone.
     """
+    latest = {one.period: one for one in statements}
     taken = taken_over(opening, contracts).pools if opening is not None else ()
     rows = [_row(pool, OPENING) for pool in taken]
-    rows += [_row(pool, one.period) for one in statements for pool in one.pools if pool.in_force]
-    order = {period: place for place, period in enumerate([OPENING, *(one.period for one in statements)])}
+    rows += [_row(pool, one.period) for one in latest.values() for pool in one.pools if pool.in_force]
+    order = {period: place for place, period in enumerate([OPENING, *latest])}
     return tuple(sorted(rows, key=lambda row: (row.pool, row.window.starts_at, order[row.period])))
 
 

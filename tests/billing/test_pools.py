@@ -92,6 +92,13 @@ def test_a_month_that_does_not_open_as_the_one_before_closed_is_named() -> None:
     assert breaks(ledger_of(statements, other, [contract])) == ["pool:year:2026-10:opening"]
 
 
+def test_of_a_month_issued_again_the_last_statement_counts() -> None:
+    contract = a_contract(commitments=[YEARLY])
+    statements, _ = months(contract, an_opening(OPEN), m10=used("2000"), m11=used("100", "2026-11-10T00:00:00Z"))
+    again = [_without_the_draw(statements[0]), *statements]
+    assert ledger_of(again) == ledger_of(statements)
+
+
 def test_a_floor_hands_nothing_on() -> None:
     floor = {"id": "floor", "amount": "100.00", "every": "month", "billing": "arrears", "shortfall": "invoice"}
     rows = ledger_of(through(a_contract(commitments=[floor]), a_year("1000", 1, 2)))  # type: ignore[arg-type]

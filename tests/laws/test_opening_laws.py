@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing import openings, posting, recognition
+from billing import invariants, openings, posting, recognition
+from billing.pools import ledger_of
 from billing.rating.statement import statement_for
 from models.contract import Contract
 from models.journal import JournalEntry
@@ -182,6 +183,8 @@ def test_taking_over_at_any_month_changes_nothing_that_is_billed_or_earned_after
     assert [lines(one) for one in taken] == [lines(one) for one in after]
     assert [one.pools for one in taken] == [one.pools for one in after]
     assert booked(entries_after) == booked([entry for entry in entries if entry.period >= first])
+    for ledger in (ledger_of(whole), ledger_of(taken, opening, [contract])):
+        assert invariants.broken(invariants.pools_follow(ledger)) == ()
     entry = openings.entry_for(opening, [contract])
     left = booked([one.model_copy(update={"period": "x"}) for one in entries if one.period < first])
     for account in ("2100", "2110"):
