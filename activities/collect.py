@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,6 +30,7 @@ from billing.rating import cuts
 from models.close import Stage, State
 from models.period import Period, month_period
 from models.refusal import Refusal
+from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot
 
 ONE_PASS = Lock()
@@ -142,21 +143,24 @@ class Collect:
 
     @activity.defn(name="collect.population")
     def population(self, task: CloseMonth) -> Population:
-        """Return who is closed: contracts in force, and accounts with usage that no contract or alias knows.
+        """Return who is closed: contracts in force, accounts with usage beside them, customers with open balances.
 
-        An unknown account is held as a customer of its own: usage that nobody is billed for must be seen.
+        An account with usage and no contract is held as a customer of its own: usage that nobody is billed for must be
+        seen. So must a pool, a liability or a receivable that a contract which ended left behind.
         """
         known = set(task.customers or self.outside.terms.population(task.month))
         unknown: set[str] = set()
+        left: set[str] = set()
         if not task.customers:
             for name in sorted(self.outside.sources):
                 snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
                 if snapshot is not None:
                     unknown |= set(snapshot.customers) - known
-        everyone = sorted(known | unknown)
+            left = {one.customer for one in self._open_balances(task.month, known)} - known - unknown
+        everyone = sorted(known | unknown | left)
         size = self.outside.shard_size
         shards = tuple(tuple(everyone[start : start + size]) for start in range(0, len(everyone), size))
-        return Population(shards=shards, unknown=tuple(sorted(unknown)))
+        return Population(shards=shards, unknown=tuple(sorted(unknown)), open_balances=tuple(sorted(left)))
 
     @activity.defn(name="collect.readiness")
     def readiness(self, task: CustomerRef) -> Readiness:
@@ -171,17 +175,41 @@ class Collect:
 
     @activity.defn(name="collect.take_slices")
     def take_slices(self, task: CustomerRef) -> Slices:
-        """Return the sealed snapshots the customer's month is read from."""
+        """Return the sealed snapshots the customer's month is read from, or why there is nothing in it to bill.
+
+        There is nothing where no contract is in force and nothing was used; what is still open is in the reason, and
+        stays for a person to settle.
+        """
         refs = []
         for name in sorted(self.outside.sources):
             snapshot = self.outside.evidence.snapshot(name, task.month, task.revision)
             if snapshot is None:
                 raise SourceIncomplete(f"{name} is not sealed", month=task.month)
             refs.append(_ref(snapshot))
+        nothing = self._nothing(task)
+        if nothing:
+            return Slices(snapshots=tuple(refs), nothing=nothing)
         self.outside.closes.project(
             task.month, task.revision, task.customer, Stage.RECONCILE, State.RUNNING, self.outside.clock.now()
         )
         return Slices(snapshots=tuple(refs))
+
+    def _nothing(self, task: CustomerRef) -> str:
+        outside = self.outside
+        if terms.is_in_force(outside.terms.contracts(task.customer), task.month):
+            return ""
+        for name in outside.sources:
+            snapshot = outside.evidence.snapshot(name, task.month, task.revision)
+            if snapshot is not None and task.customer in snapshot.customers:
+                return ""
+        left = self._open_balances(task.month, (), task.customer)
+        balances = ", ".join(one.words for one in left)
+        return f"zero: no contract is in force and nothing was used; still open: {balances}" if left else ""
+
+    def _open_balances(self, month: str, known: Collection[str], customer: str | None = None) -> list[OpenBalance]:
+        outside = self.outside
+        booked = outside.journal.open_balances(month, customer)
+        return [*booked, *outside.evidence.open_pools(month, known, customer)]
 
     def _source(self, name: str) -> UsageSource:
         if name not in self.outside.sources or name not in self.outside.policy.sources:

@@ -26,6 +26,7 @@ class CloseMonth(Frozen):
     started_by: Identifier = "schedule"
     by_hand: bool = False
     customers: tuple[Identifier, ...] = ()
+    dry_run: bool = False  # rate and stop: no approval, invoice, posting or evidence
 
     @property
     def key(self) -> str:
@@ -43,10 +44,11 @@ class Opened(Frozen):
 
 
 class Population(Frozen):
-    """Who is closed, in shards: contracts in force, and accounts with usage that nobody knows."""
+    """Who is closed, in shards: contracts in force, accounts with usage beside them, customers with open balances."""
 
     shards: tuple[tuple[Identifier, ...], ...]
     unknown: tuple[Identifier, ...] = ()
+    open_balances: tuple[Identifier, ...] = ()
 
 
 class SealSource(Frozen):
@@ -83,6 +85,7 @@ class CloseShardOf(Frozen):
     customers: tuple[Identifier, ...]
     poll_seconds: int = 900
     reminder_hours: int = 24
+    dry_run: bool = False
 
 
 class CloseCustomer(Frozen):
@@ -93,6 +96,7 @@ class CloseCustomer(Frozen):
     customer: Identifier
     poll_seconds: int = 900
     reminder_hours: int = 24
+    dry_run: bool = False
 
     @property
     def workflow_id(self) -> str:
@@ -116,9 +120,10 @@ class Readiness(Frozen):
 
 
 class Slices(Frozen):
-    """The sealed snapshots a customer's month is read from."""
+    """The sealed snapshots a customer's month is read from; `nothing` says why there is nothing to bill, if so."""
 
     snapshots: tuple[SnapshotRef, ...]
+    nothing: str = ""
 
 
 class CompareSources(Frozen):
@@ -311,7 +316,8 @@ class MonthClosed(Frozen):
     month: Month
     revision: int
     states: dict[str, int]
-    evidence_root: str
+    evidence_root: str  # empty for a dry run
+    waiting: tuple[str, ...] = ()  # of a dry run: what it would have waited for before it could begin
 
 
 class Decide(Frozen):
@@ -333,6 +339,23 @@ class MonthLocked(Frozen):
 
     month: Month
     accrued: tuple[Identifier, ...]
+
+
+class TakeOver(Frozen):
+    """Take over a running contract: names the decisions that propose and approve its opening position."""
+
+    contract: Identifier
+    proposal: str
+    approval: str
+
+
+class OpenedRef(Frozen):
+    """An opening position that stands: its fingerprint, its journal entry (none where all is zero) and its debits."""
+
+    contract: Identifier
+    fingerprint: str
+    entry: str
+    debits: str
 
 
 class CloseView(Frozen):

@@ -17,10 +17,12 @@ from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
+from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.rate_change import ChangeView, StepTaken
 from models.reconciliation import Reconciliation, Resolution
+from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot
 from models.statement import Statement
 
@@ -106,6 +108,14 @@ class TermsBook(Protocol):
         """
         ...
 
+    def opening(self, contract: str) -> Opening | None:
+        """Return the opening position of a contract that was taken over while it ran, or None."""
+        ...
+
+    def add_opening(self, opening: Opening, proposed_by: str, approved_by: str, at: datetime) -> None:
+        """Append a contract's opening position, once; another one of the same contract raises `Conflict`."""
+        ...
+
     def declare(self, authority: Authority, at: datetime) -> None:
         """Append an authority."""
         ...
@@ -164,6 +174,10 @@ class EvidenceBook(Protocol):
 
     def issued_statements(self, contract: str, before: str) -> tuple[Statement, ...]:
         """Return the statements of a contract that were issued for months before one, oldest first."""
+        ...
+
+    def open_pools(self, before: str, known: Collection[str], customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what the last issued statement before a month left in pools and credits, but for known customers."""
         ...
 
 
@@ -314,6 +328,10 @@ class JournalBook(Protocol):
 
     def entries(self, month: str | None = None, customer: str | None = None) -> tuple[JournalEntry, ...]:
         """Return entries of an accounting period (and customer), in posting order."""
+        ...
+
+    def open_balances(self, through: str, customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what receivables, contract assets and liabilities hold after a month, by customer and account."""
         ...
 
     def locked(self, month: str) -> bool:

@@ -10,7 +10,9 @@ from models.close import EVERYONE, DecisionKind, Stage, State
 from models.contract import Contract
 from models.journal import JournalEntry
 from models.money import to_minor, total
+from models.opening import Opening
 from models.refusal import Refusal
+from models.statement import Statement
 
 
 class DecisionRefused(Refusal):
@@ -47,7 +49,7 @@ class Post:
         entries = posting.entries_for(
             statement,
             found[0],
-            recognition.schedule_for(statement, prior, self._contracts(close)),
+            recognition.schedule_for(statement, prior, self._contracts(close), self._opening(statement)),
             post_to=month,
             prior_accruals=self._accruals(close),
             close_run=f"{close.month}@{close.revision}",
@@ -88,7 +90,7 @@ class Post:
             prior = outside.evidence.issued_statements(statement.contract, task.month)
             entries = posting.accrual_for(
                 statement,
-                recognition.schedule_for(statement, prior, self._contracts(close)),
+                recognition.schedule_for(statement, prior, self._contracts(close), self._opening(statement)),
                 close_run=f"{task.month}@{task.revision}",
             )
             outside.journal.post(entries, preparer="system", at=outside.clock.now())
@@ -121,6 +123,9 @@ class Post:
 
     def _contracts(self, close: CustomerRef) -> tuple[Contract, ...]:
         return terms.in_force(self.outside.terms.contracts(close.customer), close.customer, close.month)
+
+    def _opening(self, statement: Statement) -> Opening | None:
+        return self.outside.terms.opening(statement.contract)
 
     def _accruals(self, close: CustomerRef) -> tuple[JournalEntry, ...]:
         entries = self.outside.journal.entries(close.month, close.customer)

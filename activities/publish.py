@@ -145,6 +145,7 @@ class Publish:
         booked = outside.journal.entries(None, close.customer)
         verdicts = outside.closes.verdicts(close.month, close.revision, close.customer)
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        opening = outside.terms.opening(statement.contract)
         versions = tuple(
             sorted({statement.contract_version, *(x.explanation.contract_version for x in statement.lines)})
         )
@@ -159,6 +160,7 @@ class Publish:
             authorities=outside.terms.authorities(),
             contracts=contracts,
             rates=outside.terms.rates(outside.evidence.rated_at(task.statement)),
+            opening=opening,
             prior=prior,
             resolutions=outside.evidence.resolutions(close.month, close.revision, close.customer),
             decisions=outside.closes.decisions(close.month, close.revision, close.customer),
@@ -169,7 +171,7 @@ class Publish:
             statement=statement,
             invoice=found[0],
             issued=found[1],
-            schedule=recognition.schedule_for(statement, prior, contracts),
+            schedule=recognition.schedule_for(statement, prior, contracts, opening),
             prior_accruals=tuple(entry for entry in booked if entry.close_run == run and entry.accrued),
             posted_to=posted_to,
             entries=tuple(entry for entry in booked if entry.close_run == run and not entry.accrued),

@@ -5,10 +5,18 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import RateUsage, StatementRef
-from billing import terms
+from billing import invariants, terms
+from billing.pools import ledger_of
 from billing.rating import statement as rating
 from models.close import Stage, State
 from models.money import to_minor
+from models.refusal import Refusal
+
+
+class PoolsDoNotFollow(Refusal):
+    """A pool does not go on from what was issued: a month opens with another balance than the one before closed."""
+
+    remedy = "See the ledger: tieout pool show CONTRACT; nothing is billed from a balance that nobody can account for."
 
 
 class Rate:
@@ -29,15 +37,20 @@ class Rate:
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
         reconciliation = outside.evidence.reconciliation(task.reconciliation)
         usage = pq.read_table(outside.store.path(reconciliation.usage))
+        issued = outside.evidence.issued_statements(contracts[-1].contract, close.month)
+        opening = outside.terms.opening(contracts[-1].contract)
         statement = rating.statement_for(
             contracts,
             usage,
             outside.terms.rates(rated_at),
             close.month,
-            outside.evidence.issued_statements(contracts[-1].contract, close.month),
+            issued,
             reconciliation=task.reconciliation,
             engine=outside.engine,
+            opening=opening,
         )
+        for one in invariants.broken(invariants.pools_follow(ledger_of([*issued, statement], opening, contracts))):
+            raise PoolsDoNotFollow(f"{one.name}: {one.left:f} is not {one.right:f}", contract=statement.contract)
         fingerprint = outside.evidence.keep_statement(statement, close.revision, rated_at)
         total_minor = to_minor(statement.total, statement.currency)
         outside.closes.project(

@@ -26,7 +26,10 @@ class Recognize:
         statement = outside.evidence.statement(task.statement)
         prior = outside.evidence.issued_statements(statement.contract, close.month)
         schedule = recognition.schedule_for(
-            statement, prior, terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+            statement,
+            prior,
+            terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month),
+            outside.terms.opening(statement.contract),
         )
         outside.closes.project(
             close.month,

@@ -19,6 +19,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from models.contract import Contract
+from models.opening import Opening
+from models.parallel import BilledLine
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
@@ -28,6 +30,9 @@ from models.usage_policy import UsagePolicy
 Noun = TypeVar("Noun", bound=BaseModel)
 FIELDS = ("id", "customer", "meter", "quantity", "timestamp")
 """Columns every usage file has; `received_at` is optional, every other column is a dimension."""
+
+BILLED = ("customer", "line", "amount", "currency")
+"""Columns of what another system billed."""
 
 
 class MalformedFile(Refusal):
@@ -53,6 +58,28 @@ def read_contract(path: Path) -> Contract:
 def read_policy(path: Path) -> UsagePolicy:
     """Return the usage policy of a YAML file; raises MalformedFile."""
     return read_value(path, UsagePolicy)
+
+
+def read_opening(path: Path) -> Opening:
+    """Return the opening position of a YAML file; raises MalformedFile."""
+    return read_value(path, Opening)
+
+
+def line_at(path: Path, place: Sequence[int | str]) -> int | None:
+    """Return the line of a place in a YAML file, or of the deepest part of it that is there, counted from 1."""
+    return _line(_yaml(path), place)
+
+
+def clause_at(path: Path, place: Sequence[int | str]) -> str:
+    """Return the id (or meter) of the innermost clause that holds a place in a YAML file; nothing where none does."""
+    content, found = _yaml(path), ""
+    for part in place:
+        in_map = isinstance(content, CommentedMap) and part in content
+        if in_map or (isinstance(content, CommentedSeq) and isinstance(part, int) and part < len(content)):
+            content = content[part]
+        if isinstance(content, CommentedMap):
+            found = str(content.get("id") or content.get("meter") or found)
+    return found
 
 
 def read_value(path: Path, noun: type[Noun]) -> Noun:
@@ -138,9 +165,23 @@ def _dimension(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
 
-def _csv(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def read_billed(path: Path) -> tuple[BilledLine, ...]:
+    """Return the lines of invoices that another system sent, of a CSV file; raises MalformedFile.
+
+    Its columns are customer, line (a meter, a clause's id or our description), amount and currency; no others.
+    """
+    found = []
+    for line, row in _csv(path, BILLED):
+        strange = [name for name in row if name not in BILLED]
+        if strange:
+            raise MalformedFile(path, f"unknown column {strange[0]!r}; expected {', '.join(BILLED)}", 1, strange[0])
+        found.append(_checked(path, BilledLine, dict(row), line))
+    return tuple(found)
+
+
+def _csv(path: Path, columns: Sequence[str] = FIELDS) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = csv.DictReader(_text(path).splitlines(), strict=True)
-    missing = [name for name in FIELDS if name not in (reader.fieldnames or ())]
+    missing = [name for name in columns if name not in (reader.fieldnames or ())]
     if missing:
         raise MalformedFile(path, f"the header lacks {', '.join(missing)}", 1, missing[0])
     try:
@@ -212,8 +253,7 @@ def _checked(path: Path, noun: type[Noun], content: Any, line: int | None = None
     try:
         return noun.model_validate(_plain(content))
     except ValidationError as error:
-        place = _first(error)["loc"]
-        raise MalformedFile(path, _words(error), _line(content, place) or line, _key(error)) from error
+        raise MalformedFile(path, _words(error), _line(content, _place(error)) or line, _key(error)) from error
 
 
 def _plain(content: Any) -> Any:
@@ -256,8 +296,15 @@ def _first(error: ValidationError) -> Any:
     return next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
 
 
+def _place(error: ValidationError) -> Sequence[int | str]:
+    """Return the place of what is told: of a check of the whole, the place inside that it names."""
+    first = _first(error)
+    place: Sequence[int | str] = first.get("ctx", {}).get("place") or first["loc"]
+    return place
+
+
 def _key(error: ValidationError) -> str:
-    return ".".join(str(part) for part in _first(error)["loc"])
+    return ".".join(str(part) for part in _place(error))
 
 
 def _words(error: ValidationError) -> str:

@@ -16,6 +16,8 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.CORRECT: frozenset({Role.PREPARER, Role.CONTROLLER}),
     DecisionKind.RETRY: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER}),
     DecisionKind.SKIP: frozenset({Role.CONTROLLER}),
+    DecisionKind.PROPOSE_OPENING: frozenset({Role.PREPARER, Role.CONTROLLER}),
+    DecisionKind.APPROVE_OPENING: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.LOCK: frozenset({Role.CONTROLLER}),
     DecisionKind.APPROVE_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.REJECT_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
@@ -23,6 +25,11 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
 """Which roles may decide what."""
 
 NEEDS_A_REASON = frozenset({DecisionKind.REJECT, DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP})
+
+BOUND = frozenset(
+    {DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.PROPOSE_OPENING, DecisionKind.APPROVE_OPENING}
+)
+"""Decisions that are about one content and no other: their subject is its fingerprint."""
 
 
 class ApprovalPolicy(Value):
@@ -83,12 +90,13 @@ def judge(
         return no(ApprovalCode.NO_REASON, f"{decision.kind.value} needs a reason")
     if decision.kind is DecisionKind.RESOLVE:
         return _judge_resolution(decision, holding)
-    if decision.kind in (DecisionKind.APPROVE, DecisionKind.REJECT) and decision.subject != statement:
+    if decision.kind in BOUND and decision.subject != statement:
         seen, now = decision.subject[:12], (statement or "none")[:12]
-        return no(ApprovalCode.CHANGED, f"the statement changed since it was seen: signed {seen}, now {now}")
-    if decision.kind is DecisionKind.APPROVE:
+        return no(ApprovalCode.CHANGED, f"what is signed changed since it was seen: signed {seen}, now {now}")
+    if decision.kind in (DecisionKind.APPROVE, DecisionKind.APPROVE_OPENING):
         if person.id in preparers:
-            return no(ApprovalCode.PREPARER, f"{person.id} prepared this statement and may not approve it")
+            what = "statement" if decision.kind is DecisionKind.APPROVE else "opening"
+            return no(ApprovalCode.PREPARER, f"{person.id} prepared this {what} and may not approve it")
         if person.id in approved_by:
             return no(ApprovalCode.SECOND_PERSON, f"{person.id} approved already; a second person is needed")
     return _verdict(decision, ApprovalCode.TAKEN, decision.reason)

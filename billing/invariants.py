@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from billing.pools import PoolRow, brought_forward
+from billing.rating.exact import exactly
 from models.invoice import Invoice
 from models.journal import Account, JournalEntry
-from models.money import total
+from models.money import ZERO, total
 from models.revenue import RevenueSchedule
 from models.statement import LineKind, Statement
 from models.usage import Identifier
@@ -61,6 +63,23 @@ def checks_of(
             Account.CONTRACT_ASSET, everything, position.grant
         )
         checks.append(_check(f"grant:{position.grant}"[:128], moved, position.closing - position.opening))
+    return tuple(checks)
+
+
+def pools_follow(rows: Iterable[PoolRow]) -> tuple[Check, ...]:
+    """Return, for each row of a contract's pools, that it rolls forward, is not below zero and follows the row before.
+
+    A check is named after its pool and period, so that a break says where it is: `left` is what the row says.
+    """
+    listed = list(rows)
+    checks = []
+    with exactly():
+        for row in listed:
+            moved = row.opening + row.granted - row.drawn - row.expired
+            checks.append(_check(f"pool:{row.pool}:{row.period}:closing"[:128], row.closing, moved))
+            checks.append(_check(f"pool:{row.pool}:{row.period}:below_zero"[:128], min(row.closing, ZERO), ZERO))
+        for row, expected in brought_forward(listed):
+            checks.append(_check(f"pool:{row.pool}:{row.period}:opening"[:128], row.opening, expected))
     return tuple(checks)
 
 

@@ -13,10 +13,12 @@ from billing import grants
 from billing.earning import Earning
 from billing.grants import Costs, Grant, StatementsMissing
 from billing.net_lines import NetLine, NoRule, net_lines
+from billing.openings import position_of
 from billing.ratable import Ratable
 from billing.rating.exact import exactly
 from models.contract import Contract
 from models.money import ZERO
+from models.opening import Opening
 from models.period import Period, first_day, next_month
 from models.revenue import RevenueSchedule
 from models.statement import LineKind, Statement
@@ -37,12 +39,16 @@ class _Standing:
 
 
 def schedule_for(
-    statement: Statement, prior: Sequence[Statement] = (), contracts: Sequence[Contract] = ()
+    statement: Statement,
+    prior: Sequence[Statement] = (),
+    contracts: Sequence[Contract] = (),
+    opening: Opening | None = None,
 ) -> RevenueSchedule:
     """Return the revenue schedule of a statement: rows of its month, rows of later months, the invoice, the grants.
 
     `prior` are the contract's earlier statements, oldest first: fees billed ahead are earned from them, and grants
     stand where they left them. `contracts` are the contract's versions; they say which credits were bought together.
+    `opening` is where the contract stood when it was taken over, before the first of them.
 
     Raises:
         NoRule, StatementsMissing, CostUnknown: nothing is recognized by default.
@@ -53,11 +59,16 @@ def schedule_for(
         credit.id: credit.bundled_with for contract in contracts for credit in contract.credits if credit.bundled_with
     }
     _refuse_disorder(statement, prior)
-    standing = _Standing()
     with exactly():
+        standing = _opened(opening, contracts) if opening is not None else _Standing()
         for earlier in prior:
             standing, _ = _read(earlier, standing, bundles)
         return _read(statement, standing, bundles)[1]
+
+
+def _opened(opening: Opening, contracts: Sequence[Contract]) -> _Standing:
+    position = position_of(opening, contracts)
+    return _Standing(grants=position.grants, costs=position.costs, ahead=position.ahead)
 
 
 def refuse_unsupported(contract: Contract) -> None:

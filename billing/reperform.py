@@ -99,6 +99,7 @@ def _statement(pack: EvidencePack, found: Reconciled) -> tuple[Check, ...]:
         pack.prior,
         reconciliation=pack.statement.reconciliation,
         engine=pack.engine,
+        opening=pack.opening,
     )
     return (Check(name="statement", evidence=pack.statement.fingerprint(), recomputed=again.fingerprint()),)
 
@@ -150,7 +151,7 @@ def _invoice(pack: EvidencePack) -> tuple[Check, ...]:
 
 
 def _journal(pack: EvidencePack) -> tuple[Check, ...]:
-    schedule = recognition.schedule_for(pack.statement, pack.prior, pack.contracts)
+    schedule = recognition.schedule_for(pack.statement, pack.prior, pack.contracts, pack.opening)
     entries = posting.entries_for(
         pack.statement,
         pack.invoice,

@@ -34,6 +34,12 @@ def in_force(contracts: Sequence[Contract], customer: str, month: str) -> tuple[
     return tuple(one for one in contracts if one.contract == names[0])
 
 
+def is_in_force(contracts: Sequence[Contract], month: str) -> bool:
+    """Return whether any contract is in force on a day of a month."""
+    first, end = first_day(month), first_day(next_month(month))
+    return any(one.term.starts_on < end and one.term.ends_on > first for one in contracts)
+
+
 def month_of_customer(contracts: Sequence[Contract], month: str) -> Period:
     """Return the month in the contract's own zone."""
     return month_period(month, contracts[-1].timezone)

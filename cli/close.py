@@ -6,11 +6,14 @@ import typer
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.messages import CloseMonth, LockMonth, close_id
+from activities.messages import CloseMonth, LockMonth, MonthClosed, close_id
+from adapters.files import read_billed
+from cli.compare import Against
 from cli.door import Door, wait_for
+from cli.dry_run import report_dry_run
 from cli.output import As, AsJson, Exit, Month, Reason, leave, print_json, print_table, say
 from models.approval import Decision
-from models.close import EVERYONE, DecisionKind, Role, Standing, State
+from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Role, Standing, State
 from models.period import month_period
 from models.refusal import Refusal
 from models.reports import OpenFinding
@@ -59,15 +62,29 @@ class ListChanged(Refusal):
 
 
 @app.command()
-def start(month: Month, person: As = None, as_json: AsJson = False) -> None:
-    """Start the close of a month by hand. Whoever starts it prepares it, and may not approve it."""
+def start(
+    month: Month,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Rate and stop: nothing is approved or issued.")] = False,
+    against: Against = None,
+    person: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the close of a month by hand. Whoever starts it prepares it, and may not approve it.
+
+    A dry run collects, reconciles and rates under a revision of its own, issues and posts nothing, and with --against
+    names every cent by which it differs from what was billed: exit code 0 equal, 1 different, 3 somebody would wait.
+    """
+    if against is not None and not dry_run:
+        raise typer.BadParameter("a comparison belongs to a dry run: add --dry-run", param_hint="--against")
+    billed = read_billed(against) if against is not None else None
     door = Door()
     period = month_period(month, door.config.entity_zone)
     if period.ends_at > door.clock.now():
         raise PeriodNotOver("the period is not over", month=month, ends_at=period.ends_at.isoformat())
     token = token_of(door.config, person)
+    revision = _next_dry_run(door, month) if dry_run else 1
 
-    async def work() -> str:
+    async def work() -> tuple[str, MonthClosed | None]:
         starter = (await door.desk()).person(token)
         if not {Role.PREPARER, Role.CONTROLLER} & set(starter.roles):
             raise NotYours(f"{starter.id} may not start a close", needs="preparer or controller")
@@ -75,36 +92,44 @@ def start(month: Month, person: As = None, as_json: AsJson = False) -> None:
         try:
             handle = await client.start_workflow(
                 MonthlyClose.run,
-                CloseMonth(month=month, started_by=starter.id, by_hand=True),
-                id=close_id(month, 1),
+                CloseMonth(month=month, revision=revision, started_by=starter.id, by_hand=True, dry_run=dry_run),
+                id=close_id(month, revision),
                 task_queue=options.CLOSE_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 search_attributes=TypedSearchAttributes([SearchAttributePair(search.PERIOD, month)]),
-                static_summary=f"close of {month}",
+                static_summary=f"{'dry run of' if dry_run else 'close of'} {month}",
             )
         except WorkflowAlreadyStartedError as error:
             raise AlreadyStarted("this month's close was started before", month=month) from error
-        return handle.id
+        return handle.id, await handle.result() if dry_run else None
 
-    workflow_id = wait_for(work)
-    if as_json:
+    workflow_id, closed = wait_for(work)
+    if closed is not None:
+        report_dry_run(door.books, closed, billed, as_json)
+    elif as_json:
         print_json({"started": workflow_id})
     else:
         say(f"started {workflow_id}")
 
 
+def _next_dry_run(door: Door, month: str) -> int:
+    """Return the revision of a month's next dry run: each is kept apart from the close and from those before."""
+    known = [one.revision for one in door.books.closes(month) if one.revision >= DRY_RUNS_FROM]
+    return max(known, default=DRY_RUNS_FROM - 1) + 1
+
+
 @app.command()
 def status(month: Month, revision: Revision = 1, as_json: AsJson = False) -> None:
-    """Show where each customer's close stands. Exit code 3 while anybody waits."""
+    """Show where each customer stands and how it ended (issued, zero, skipped, parked). Exit code 3 while any waits."""
     standings = Door().books.standings(month, revision)
     if as_json:
-        print_json(standings)
+        print_json([{**one.model_dump(mode="json"), "ending": one.ending} for one in standings])
     elif not standings:
         say(f"No close of {month} yet.")
     else:
         print_table(
             f"Close of {month}: {sum(1 for one in standings if one.state in ENDED)} of {len(standings)} ended",
-            ("customer", "stage", "state", "total", "statement", "detail"),
+            ("customer", "stage", "state", "ending", "total", "statement", "detail"),
             [_row(one) for one in standings],
             right=("total",),
         )
@@ -119,6 +144,7 @@ def _row(standing: Standing) -> tuple[str, ...]:
         standing.customer,
         standing.stage.value,
         standing.state.value,
+        standing.ending.value if standing.ending else "",
         total,
         references.get("statement", "")[:12],
         standing.detail,
@@ -432,7 +458,7 @@ def _approve_list(
             print_table(
                 f"{len(waiting)} statements wait; list {whole[:12]}",
                 ("customer", "total", "statement"),
-                [(one.customer, _row(one)[3], one.references["statement"][:12]) for one in waiting],
+                [(one.customer, _row(one)[4], one.references["statement"][:12]) for one in waiting],
                 right=("total",),
             )
         return

@@ -22,8 +22,8 @@ class Door:
 
     def __init__(self) -> None:
         self.config = settings.load()
-        self._console = wiring.database(self.config, "console")
-        self.books = Books(self._console)
+        self.console = wiring.database(self.config, "console")
+        self.books = Books(self.console)
         self.clock = SystemClock()
 
     async def client(self) -> Client:
@@ -32,7 +32,7 @@ class Door:
 
     async def desk(self) -> DeskDoor:
         """Return the desk by which decisions are written and delivered."""
-        return DeskDoor(PostgresDesk(self._console), PostgresCloses(self._console), await self.client(), self.clock)
+        return DeskDoor(PostgresDesk(self.console), PostgresCloses(self.console), await self.client(), self.clock)
 
 
 def wait_for(work: Callable[[], Awaitable[Result]]) -> Result:

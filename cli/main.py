@@ -7,7 +7,22 @@ import warnings
 import typer
 from pydantic import ValidationError
 
-from cli import audit, close, invoice, journal, offline, rates, recognize, reconcile, schedule, simulate
+from cli import (
+    audit,
+    close,
+    compare,
+    contract,
+    invoice,
+    journal,
+    offline,
+    openings,
+    pools,
+    rates,
+    recognize,
+    reconcile,
+    schedule,
+    simulate,
+)
 from cli.doctor import doctor
 from cli.output import Exit
 from models.refusal import Refusal
@@ -27,13 +42,16 @@ app.add_typer(schedule.app, name="schedule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)
-app.add_typer(offline.contract_app, name="contract")
+contract.contract_app.command("open")(openings.open_contract)
+app.add_typer(pools.app, name="pool")
+app.add_typer(contract.contract_app, name="contract")
 app.command()(offline.rate)
 app.command()(offline.explain)
 app.command()(simulate.simulate)
 app.command()(reconcile.reconcile)
 app.command()(offline.schema)
 app.command()(recognize.recognize)
+app.command()(compare.compare)
 
 
 def run() -> None:

@@ -1,8 +1,8 @@
-"""Offline verbs: rate, explain, contract check and diff, schema. No server; the code the close runs."""
+"""Offline verbs: rate, explain, schema, and those of cli/contract.py. No server; the code the close runs."""
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,22 +10,22 @@ import typer
 from pydantic import BaseModel
 
 from adapters.files import (
-    MalformedFile,
     read_contract,
     read_prices,
     read_statement,
     read_statements,
     read_usage,
 )
-from billing.rating import backlog, supported
+from billing.rating import backlog
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
 from billing.simulation import difference
+from cli.contract import opening_of
 from cli.explanation import explanation_of, print_explanation
 from cli.moved import print_differences
-from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
+from cli.output import AsJson, money, print_json, print_table, say
 from models.contract import Contract
-from models.period import month_of
+from models.opening import Opening
 from models.rate_card import RateVersion
 from models.refusal import Refusal
 from models.statement import Statement
@@ -33,10 +33,9 @@ from models.usage import UsageEvent, UsageLine
 from models.usage_policy import UsagePolicy
 from runtime.engine import engine_id
 
-contract_app = typer.Typer(no_args_is_help=True, help="Check a contract file, or compare two versions.")
-
 SCHEMAS: dict[str, type[BaseModel]] = {
     "contract": Contract,
+    "opening": Opening,
     "policy": UsagePolicy,
     "price": RateVersion,
     "statement": Statement,
@@ -62,6 +61,7 @@ def rate(
     period: Annotated[str, typer.Option(help="The month, such as 2026-10; with an anchor, the day it begins.")],
     prices: Annotated[list[Path] | None, typer.Option(help="Rate versions: JSON lines or a YAML list.")] = None,
     prior: Annotated[list[Path] | None, typer.Option(help="Earlier statements (JSON), oldest first.")] = None,
+    opening: Annotated[Path | None, typer.Option(help="Where a contract taken over stood (YAML).")] = None,
     deltas: Annotated[bool, typer.Option(help="Print what differs from what was booked of this period.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,7 +69,8 @@ def rate(
     versions = [read_contract(path) for path in contract]
     rates = [version for path in prices or () for version in read_prices(path)]
     earlier = [one for path in prior or () for one in read_statements(path)]
-    statement, rivals = rated(versions, read_usage(usage), rates, earlier, period)
+    taken = opening_of(opening, versions) if opening is not None else None
+    statement, rivals = rated(versions, read_usage(usage), rates, earlier, period, taken)
     for event in rivals:
         print(f"conflicting copy left out: {event.id} {event.meter} {event.quantity}", file=sys.stderr)
     if deltas:
@@ -109,57 +110,6 @@ def explain(
     print_explanation(found, read)
 
 
-@contract_app.command("check")
-def check(
-    file: Annotated[list[Path], typer.Argument(help="Contract versions (YAML).")], as_json: AsJson = False
-) -> None:
-    """Check contract files: each on its own, and all versions of one contract together. Exit 1 where one fails."""
-    problems: list[dict[str, Any]] = []
-    versions: dict[str, list[Contract]] = {}
-    for path in file:
-        try:
-            one = read_contract(path)
-            versions.setdefault(one.contract, []).append(one)
-        except MalformedFile as error:
-            problems.append({"file": str(path), "line": error.line, "key": error.key, "problem": error.what})
-    for name, every in versions.items():
-        try:
-            first = min(one.effective or one.term.starts_on for one in every)
-            anchored = every[0].invoice.anchor is not None
-            supported.refuse_unsupported(timeline_of(every, first.isoformat() if anchored else month_of(first)))
-        except Refusal as refusal:
-            problems.append({"contract": name, "problem": f"{refusal.code}: {refusal}"})
-    if as_json:
-        print_json({"checked": [str(path) for path in file], "problems": problems})
-    else:
-        for problem in problems:
-            place = ":".join(str(part) for part in (problem.get("file"), problem.get("line")) if part is not None)
-            key = f" {problem['key']}:" if problem.get("key") else ""
-            say(f"{place or problem.get('contract')}:{key} {problem['problem']}")
-        for one in (one for every in versions.values() for one in every):
-            say(f"{one.version}: {len(one.prices)} prices, {len(one.named_clauses)} other clauses")
-    if problems:
-        leave(Exit.CHECK_FAILED)
-
-
-@contract_app.command("diff")
-def diff(
-    before: Annotated[Path, typer.Argument(help="A contract version (YAML).")],
-    after: Annotated[Path, typer.Argument(help="Another one.")],
-    as_json: AsJson = False,
-) -> None:
-    """Show what differs between two contract versions, clause by clause."""
-    changes = list(differences(read_contract(before), read_contract(after)))
-    if as_json:
-        print_json(changes)
-        return
-    print_table(
-        f"{before} and {after}: {len(changes)} differences",
-        ("place", "before", "after"),
-        [(change["place"], _shown(change["before"]), _shown(change["after"])) for change in changes],
-    )
-
-
 def schema(name: Annotated[str, typer.Argument(help=f"One of {', '.join(SCHEMAS)}.")]) -> None:
     """Print the JSON Schema of a file format."""
     if name not in SCHEMAS:
@@ -174,10 +124,11 @@ def rated(
     rates: Sequence[RateVersion],
     prior: Sequence[Statement],
     period: str,
+    opening: Opening | None = None,
 ) -> tuple[Statement, tuple[UsageEvent, ...]]:
     """Return the statement of a period from all usage known, and the conflicting copies that were left out."""
     usage, rivals = open_usage(versions, events, rates, prior, period)
-    return statement_for(versions, usage, rates, period, prior, engine=engine_id()), rivals
+    return statement_for(versions, usage, rates, period, prior, engine=engine_id(), opening=opening), rivals
 
 
 def open_usage(
@@ -224,62 +175,5 @@ def print_statement(statement: Statement) -> None:
     say(f"fingerprint {statement.fingerprint()}")
 
 
-def differences(before: Contract, after: Contract) -> Iterator[dict[str, Any]]:
-    """Yield every place at which two contract versions differ, clauses told apart by their ids (prices by meter)."""
-    yield from _differences("", _keyed(before.model_dump(mode="json")), _keyed(after.model_dump(mode="json")))
-
-
 def _flow(one: Any) -> tuple[Any, ...]:
     return one.opening, one.granted, one.drawn, one.expired, one.closing
-
-
-def _keyed(content: Any) -> Any:
-    if isinstance(content, dict):
-        return {key: _keyed(value) for key, value in content.items()}
-    if isinstance(content, list) and content and all(isinstance(item, dict) for item in content):
-        named: dict[str, Any] = {}
-        for item in content:
-            where = ",".join(f"{key}={value}" for key, value in sorted((item.get("where") or {}).items()))
-            name = item.get("id") or item.get("jurisdiction") or item.get("meter")
-            key = f"{name or len(named) + 1}{f'[{where}]' if where else ''}"
-            key += f"@{item['starts_at']}" if item.get("starts_at") and not item.get("id") else ""
-            named[key if key not in named else f"{key}#{len(named) + 1}"] = _keyed(item)
-        return named
-    return content
-
-
-def _differences(place: str, before: Any, after: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in [*before, *(key for key in after if key not in before)]:
-            yield from _differences(f"{place}.{key}" if place else key, before.get(key), after.get(key))
-    elif before != after:
-        yield {"place": place, "before": before, "after": after}
-
-
-def _shown(value: Any) -> str:
-    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def main() -> int:
-    """Return the exit code of `python -m cli.offline`; a malformed file is 2, like a wrong option."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-    for command in (rate, explain, schema):
-        app.command()(command)
-    app.add_typer(contract_app, name="contract")
-    try:
-        app(standalone_mode=True)
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(Exit.USAGE)
-    except MalformedFile as malformed:
-        print(f"malformed: {malformed}", file=sys.stderr)
-        return int(Exit.USAGE)
-    except Refusal as refusal:
-        print(f"refused: {refusal.code}: {refusal}", file=sys.stderr)
-        return int(Exit.REFUSED)
-    return int(Exit.OK)
-
-
-if __name__ == "__main__":
-    exit_code = main()
-    sys.stdout.flush()
-    sys.exit(exit_code)

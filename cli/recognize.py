@@ -1,7 +1,6 @@
 """tieout recognize: entries and balances from contracts and statements, offline, by the rules the close runs."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +8,14 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from adapters.files import MalformedFile, read_contract, read_statement
-from billing import invariants, invoicing, posting, recognition
-from cli.output import AsJson, Exit, money, print_json, print_table
+from adapters.files import MalformedFile, read_contract, read_opening, read_statement
+from billing import invariants, invoicing, openings, posting, recognition
+from cli.contract import opening_of
+from cli.output import AsJson, money, print_json, print_table
 from models.contract import Contract
 from models.journal import Account, JournalEntry
 from models.money import ZERO
+from models.opening import Opening
 from models.period import first_day, months_between
 from models.refusal import Refusal
 from models.revenue import RevenueSchedule
@@ -44,6 +45,9 @@ def recognize(
     statement: Annotated[list[Path], typer.Option(help="A statement (JSON), or a list of them; repeat for each.")],
     through: Annotated[str, typer.Option(help="The last accounting month, such as 2026-10.")],
     events: Annotated[Path | None, typer.Option(help="What happened after the invoices; not supported yet.")] = None,
+    opening: Annotated[
+        list[Path] | None, typer.Option(help="Where a contract taken over stood (YAML); repeat for each.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recognize revenue: journal entries of every statement, and balances by account and period."""
@@ -55,7 +59,11 @@ def recognize(
         raise EventsNotSupported("events are not supported yet", file=events)
     contracts = [read_contract(path) for path in contract]
     statements = [one for path in statement for one in read_statements(path) if one.period <= through]
-    schedules, entries = recognized(contracts, statements, through)
+    taken = {}
+    for path in opening or ():
+        name = read_opening(path).contract
+        taken[name] = opening_of(path, [one for one in contracts if one.contract == name])
+    schedules, entries = recognized(contracts, statements, through, taken)
     balances = balances_of(entries, through)
     if as_json:
         print_json({"entries": entries, "balances": balances, "schedules": schedules})
@@ -71,11 +79,15 @@ def recognize(
 
 
 def recognized(
-    contracts: Sequence[Contract], statements: Sequence[Statement], through: str
+    contracts: Sequence[Contract],
+    statements: Sequence[Statement],
+    through: str,
+    openings_of: Mapping[str, Opening] | None = None,
 ) -> tuple[tuple[RevenueSchedule, ...], tuple[JournalEntry, ...]]:
     """Return schedules and entries of statements, by contract and month, and what is earned ahead up to `through`.
 
-    Each statement is taken as issued in its own month.
+    Each statement is taken as issued in its own month. `openings_of` are the opening positions by contract: the entry
+    of each comes first.
 
     Raises:
         ContractMissing, and whatever recognition refuses.
@@ -86,10 +98,13 @@ def recognized(
         versions = [one for one in contracts if one.contract == name]
         if not versions:
             raise ContractMissing("a statement's contract was not given", contract=name)
+        opening = (openings_of or {}).get(name)
+        entry = openings.entry_for(opening, versions) if opening is not None else None
+        entries += [entry] if entry is not None else []
         own = sorted((one for one in statements if one.contract == name), key=lambda one: (one.period, one.revision))
         for place, one in enumerate(own):
             run = f"{one.period}@{one.revision}"
-            schedule = recognition.schedule_for(one, own[:place], versions)
+            schedule = recognition.schedule_for(one, own[:place], versions, opening)
             invoice = invoicing.invoice_for(one, one.revision)
             made = posting.entries_for(one, invoice, schedule, post_to=one.period, close_run=run)
             untied = invariants.broken(invariants.checks_of(one, invoice, schedule, made))
@@ -141,26 +156,3 @@ def read_statements(path: Path) -> tuple[Statement, ...]:
     except ValidationError as error:
         first = error.errors()[0]
         raise MalformedFile(path, str(first["msg"]), key=".".join(map(str, first["loc"]))) from error
-
-
-def main() -> int:
-    """Return the exit code of `python -m cli.recognize`: 0 ok, 2 usage or a malformed file, 4 refused."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(recognize)
-    try:
-        app(standalone_mode=True)
-    except SystemExit as left:
-        return left.code if isinstance(left.code, int) else int(Exit.USAGE)
-    except MalformedFile as malformed:
-        print(f"malformed: {malformed}", file=sys.stderr)
-        return int(Exit.USAGE)
-    except Refusal as refusal:
-        print(f"refused: {refusal.code}: {refusal}", file=sys.stderr)
-        return int(Exit.REFUSED)
-    return int(Exit.OK)
-
-
-if __name__ == "__main__":
-    exit_code = main()
-    sys.stdout.flush()
-    sys.exit(exit_code)

@@ -1,5 +1,6 @@
 """The close: its stages in order, its states, and what each stage leaves behind."""
 
+from decimal import Decimal
 from enum import StrEnum
 
 from models.period import Month
@@ -30,8 +31,20 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
+DRY_RUNS_FROM = 1001
+"""Revisions from here on are dry runs: what they seal, reconcile and rate is kept apart, and is nobody's close."""
+
 EVERYONE = "everyone"
 """In place of a customer where a decision is about the whole month."""
+
+
+class Ending(StrEnum):
+    """How a member of a close's population ended, as far as the close itself goes."""
+
+    ISSUED = "issued"
+    ZERO = "zero"  # a zero statement was issued, or there was nothing to bill and the reason is recorded
+    SKIPPED = "skipped"  # by a person, with a reason
+    PARKED = "parked"  # it needs a person; the others go on
 
 
 class DecisionKind(StrEnum):
@@ -43,6 +56,8 @@ class DecisionKind(StrEnum):
     CORRECT = "correct"
     RETRY = "retry"
     SKIP = "skip"
+    PROPOSE_OPENING = "propose_opening"  # of a contract taken over; its subject is the opening's fingerprint
+    APPROVE_OPENING = "approve_opening"
     LOCK = "lock"  # of an accounting period; its customer is the word `everyone`
     APPROVE_RATE = "approve_rate"  # of a proposed rate version; customer `everyone`, subject the proposal
     REJECT_RATE = "reject_rate"
@@ -69,3 +84,17 @@ class Standing(Value):
     detail: str = ""
     references: dict[str, str] = {}  # statement, invoice, evidence: what the stages left behind
     at: Instant
+
+    @property
+    def ending(self) -> Ending | None:
+        """How it ended; None while it is under way, waits for a signature, or for a dry run, which issues nothing."""
+        if self.revision >= DRY_RUNS_FROM:
+            return None
+        held = self.state is State.WAITING and self.stage is Stage.RECONCILE
+        if held or self.state in (State.NEEDS_ATTENTION, State.REJECTED):
+            return Ending.PARKED
+        if self.state is State.SKIPPED:
+            return Ending.SKIPPED
+        if self.state is not State.DONE:
+            return None
+        return Ending.ISSUED if Decimal(self.references.get("total", "0")) else Ending.ZERO

@@ -5,6 +5,7 @@ from models.authority import Authority
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
+from models.opening import Opening
 from models.period import Month
 from models.rate_card import RateVersion
 from models.reconciliation import Reconciliation, Resolution
@@ -33,6 +34,7 @@ class EvidencePack(Value):
     authorities: tuple[Authority, ...]
     contracts: tuple[Contract, ...]
     rates: tuple[RateVersion, ...]
+    opening: Opening | None = None
     prior: tuple[Statement, ...]
     resolutions: tuple[Resolution, ...]
     decisions: tuple[Decision, ...]

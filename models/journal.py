@@ -24,6 +24,7 @@ class Account(StrEnum):
     CUSTOMER_BALANCE = "2120"
     REFUND_LIABILITY = "2130"
     SALES_TAX = "2200"
+    OPENING = "3000"
     PLATFORM_FEE = "4010"
     USAGE = "4020"
     USAGE_PREPAID = "4025"
@@ -58,6 +59,7 @@ class Rule(StrEnum):
     C6 = "C6"  # a commitment drawn before its installment is invoiced
     D2 = "D2"  # promotional credit used
     J1 = "J1"  # invoice differs from its accrual
+    O1 = "O1"  # the opening position of a contract taken over while it runs
 
 
 class PeriodLocked(Refusal):
@@ -92,7 +94,7 @@ class JournalEntry(Value):
     currency: Currency
     description: str
     postings: tuple[Posting, ...] = Field(min_length=2)
-    statement: str  # fingerprint of the statement it comes from
+    statement: str  # fingerprint of the statement (for O1: of the opening position) it comes from
     invoice: Identifier | None = None  # our invoice reference
     accrued: bool = False
     reverses: Identifier | None = None

@@ -6,7 +6,7 @@ from models.money import Currency
 from models.period import Month
 from models.reconciliation import Finding
 from models.usage import Identifier
-from models.value import Day, Exact, Instant, Value
+from models.value import Day, Exact, Instant, Value, decimal_text
 
 
 class CloseSummary(Value):
@@ -74,6 +74,20 @@ class JournalLine(Value):
     preparer: str
     recorded_at: Instant
     hash: str
+
+
+class OpenBalance(Value):
+    """What is still open with a customer: an account of the journal, or a pool that an issued statement left over."""
+
+    customer: Identifier
+    what: str  # 1100, or pool launch
+    unit: str  # a currency, or the meter for units
+    amount: Exact  # a debit positive; what is left of a pool
+
+    @property
+    def words(self) -> str:
+        """The balance as people read it in a reason."""
+        return f"{self.what} {decimal_text(self.amount)} {self.unit}"
 
 
 class RollForward(Value):

@@ -17,8 +17,11 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import Decide, customer_close_id
 from activities.ports import Clock, CloseBook, Desk
+from billing.approval import ROLES_FOR
 from models.approval import ApprovalCode, Decision, Person, Verdict
 from models.close import DecisionKind
+from models.opening import Opening
+from models.period import month_of
 from models.refusal import Refusal
 from runtime.settings import STATE_FOLDER, Settings
 from workflows.customer_close import CustomerClose
@@ -66,6 +69,12 @@ def token_of(config: Settings, person: str | None) -> str:
     return tokens[person]
 
 
+def _refuse_role(person: Person, kind: DecisionKind) -> None:
+    if not ROLES_FOR[kind] & set(person.roles):
+        allowed = ", ".join(sorted(role.value for role in ROLES_FOR[kind]))
+        raise DecisionNotTaken(f"{person.id} may not {kind.value}: that is for {allowed}")
+
+
 class DeskDoor:
     """Writes decisions and delivers them."""
 
@@ -105,6 +114,29 @@ class DeskDoor:
                 recorded_at=self._clock.now(),
             )
         )
+
+    def open_contract(self, opening: Opening, token: str, reason: str) -> tuple[Decision, Decision | None]:
+        """Return the proposal of an opening position and, once another person opens the same one, its approval.
+
+        Raises:
+            DecisionNotTaken: the person's roles do not allow it.
+        """
+        person, month, subject = self._desk.person(token), month_of(opening.as_of), opening.fingerprint()
+        proposals = [
+            one
+            for one in self._closes.decisions(month, 1, opening.customer)
+            if one.kind is DecisionKind.PROPOSE_OPENING and one.subject == subject
+        ]
+        payload = {"opening": opening.canonical()}
+        if not proposals:
+            _refuse_role(person, DecisionKind.PROPOSE_OPENING)
+            kind = DecisionKind.PROPOSE_OPENING
+            return self.write(kind, token, month, 1, opening.customer, subject, reason, payload), None
+        if proposals[0].person.id == person.id:
+            return proposals[0], None
+        _refuse_role(person, DecisionKind.APPROVE_OPENING)
+        kind = DecisionKind.APPROVE_OPENING
+        return proposals[0], self.write(kind, token, month, 1, opening.customer, subject, reason, {})
 
     async def deliver(self, decision: Decision) -> Verdict | None:
         """Send a decision to its close and return the verdict; None where no worker answered in time.
@@ -147,7 +179,11 @@ class DeskDoor:
     async def redeliver(self, month: str, revision: int, customer: str) -> int:
         """Signal every decision on a customer's close that has no verdict yet; return how many."""
         judged = {verdict.decision for verdict in self._closes.verdicts(month, revision, customer)}
-        open_ = [one for one in self._closes.decisions(month, revision, customer) if one.id not in judged]
+        open_ = [
+            one
+            for one in self._closes.decisions(month, revision, customer)
+            if one.id not in judged and one.kind in UPDATES
+        ]
         for decision in open_:
             await self.signal(decision)
         return len(open_)

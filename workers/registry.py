@@ -9,6 +9,7 @@ from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
+from activities.opening import Openings
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -19,9 +20,18 @@ from workflows.close_shard import CloseShard
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
 
-WORKFLOWS: Sequence[type] = (CloseTrigger, MonthlyClose, CloseShard, CustomerClose, LockPeriod, RateChange)
+WORKFLOWS: Sequence[type] = (
+    CloseTrigger,
+    MonthlyClose,
+    CloseShard,
+    CustomerClose,
+    LockPeriod,
+    OpenContract,
+    RateChange,
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.post_entries,
                 post.accrue_waiting,
                 post.lock_period,
+                Openings(outside).take_over,
                 publish.publish_close,
                 publish.seal_evidence,
                 publish.seal_month,

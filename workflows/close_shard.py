@@ -40,7 +40,7 @@ class CloseShard:
         return ShardClosed(shard=task.shard, states=states)
 
     async def close(self, task: CloseShardOf, customer: str) -> CustomerClosed:
-        """Run one customer's close, then archive its history and seal its evidence."""
+        """Run one customer's close, then archive its history and seal its evidence; a dry run leaves none."""
         close = CustomerRef(month=task.month, revision=task.revision, customer=customer)
         workflow_id = customer_close_id(task.month, task.revision, customer)
         run_id = ""
@@ -53,6 +53,7 @@ class CloseShard:
                     customer=customer,
                     poll_seconds=task.poll_seconds,
                     reminder_hours=task.reminder_hours,
+                    dry_run=task.dry_run,
                 ),
                 id=workflow_id,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -71,6 +72,8 @@ class CloseShard:
             closed = await self.adopt(close)
         except ChildWorkflowError as error:
             return CustomerClosed(customer=customer, state=State.NEEDS_ATTENTION, reason=str(error.cause or error))
+        if task.dry_run:
+            return closed
         await workflow.execute_activity_method(
             Publish.seal_evidence,
             SealEvidence(close=close, workflow_id=workflow_id, run_id=run_id),

@@ -71,6 +71,14 @@ class Rework(Exception):
     """An input was corrected or the statement rejected: the month is reconciled and rated again."""
 
 
+class NothingToBill(Exception):
+    """No contract is in force and nothing was used: the month ends at zero, with what is still open as the reason."""
+
+
+class WouldWait(Exception):
+    """A dry run comes to where a close waits for time, a source or a person: it ends there and says so."""
+
+
 class Skipped(Exception):
     """A person took this customer out of the close."""
 
@@ -98,7 +106,12 @@ class CustomerClose:
 
     @workflow.run
     async def run(self, task: CloseCustomer) -> CustomerClosed:
-        """Return how the customer's month ended: done, or skipped by a person."""
+        """Return how the customer's month ended: done (with an invoice, or at zero), or skipped by a person."""
+        if task.dry_run:
+            rehearsed = await self.rehearse()
+            self.inbox.close()
+            await workflow.wait_condition(workflow.all_handlers_finished)
+            return rehearsed
         try:
             statement, invoice = await self.until_issued()
             await self.recognize(statement)
@@ -114,12 +127,40 @@ class CustomerClose:
                 evidence=evidence.fingerprint,
             )
             self.show(Stage.PUBLISH, State.DONE, f"invoice {invoice.number} issued and posted")
+        except NothingToBill as nothing:
+            closed = await self.zero(str(nothing))
         except Skipped as skipped:
             closed = CustomerClosed(customer=task.customer, state=State.SKIPPED, reason=str(skipped))
             await self.note(State.SKIPPED, str(skipped))
         self.inbox.close()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return closed
+
+    async def rehearse(self) -> CustomerClosed:
+        """Return the rated month of a dry run; findings are noted and do not hold it, nobody is asked."""
+        try:
+            statement = await self.rate(await self.reconcile(await self.collect()))
+        except NothingToBill as nothing:
+            return await self.zero(str(nothing))
+        except WouldWait as waits:
+            await self.note(State.NEEDS_ATTENTION, str(waits))
+            return CustomerClosed(customer=self.task.customer, state=State.NEEDS_ATTENTION, reason=str(waits))
+        held = f"held by {len(self.holding)} findings; rated by the declared order" if self.holding else ""
+        state = State.WAITING if held else State.DONE
+        await self.note(state, held or "dry run: rated, nothing issued")
+        return CustomerClosed(
+            customer=self.task.customer,
+            state=state,
+            statement=statement.fingerprint,
+            currency=statement.currency,
+            total_minor=statement.total_minor,
+            reason=held,
+        )
+
+    async def zero(self, why: str) -> CustomerClosed:
+        """Record that there was nothing to bill, and why."""
+        await self.note(State.DONE, why)
+        return CustomerClosed(customer=self.task.customer, state=State.DONE, reason=why)
 
     async def until_issued(self) -> tuple[StatementRef, IssuedRef]:
         """Go from usage to an issued invoice, as often as rework asks for it."""
@@ -140,6 +181,8 @@ class CustomerClose:
         while True:
             ready: Readiness = await self.do(Stage.COLLECT, Collect.readiness, self.close, Readiness, options.BOOKS)
             wait = ready.ends_at - workflow.now()
+            if self.task.dry_run and (wait > timedelta(0) or ready.behind):
+                raise WouldWait(f"the month ends at {ready.ends_at.isoformat()}; behind: {', '.join(ready.behind)}")
             if wait > timedelta(0):
                 await self.note(State.WAITING, f"the month ends at {ready.ends_at.isoformat()}")
                 await workflow.sleep(wait, summary=f"{self.task.customer}: until {self.task.month} is over")
@@ -150,7 +193,10 @@ class CustomerClose:
                     timedelta(seconds=self.task.poll_seconds), summary=f"{self.task.customer}: waiting for {behind}"
                 )
             else:
-                return await self.do(Stage.COLLECT, Collect.take_slices, self.close, Slices, options.BOOKS)
+                slices: Slices = await self.do(Stage.COLLECT, Collect.take_slices, self.close, Slices, options.BOOKS)
+                if slices.nothing:
+                    raise NothingToBill(slices.nothing)
+                return slices
 
     async def reconcile(self, slices: Slices) -> ReconciliationRef:
         """Compare the sources; wait while a finding holds the customer."""
@@ -160,7 +206,7 @@ class CustomerClose:
                 Stage.RECONCILE, Reconcile.compare_sources, task, ReconciliationRef, options.COMPUTE, accepts=RESOLVING
             )
             self.holding = compared.holding
-            if not compared.holding:
+            if not compared.holding or self.task.dry_run:
                 return compared
             self.show(Stage.RECONCILE, State.WAITING, f"held by {len(compared.holding)} findings", RESOLVING)
             answered: set[str] = set()
@@ -279,6 +325,8 @@ class CustomerClose:
 
     async def until_retried(self, stage: Stage, why: str) -> None:
         """Park the customer until a person retries; a correction raises Rework, a skip raises Skipped."""
+        if self.task.dry_run:
+            raise WouldWait(why)
         kinds: tuple[DecisionKind, ...] = (DecisionKind.RETRY,)
         if not self.issued and stage in BEFORE_THE_INVOICE:
             kinds = REWORKING

@@ -37,6 +37,7 @@ class MonthlyClose:
         self.sources: dict[str, str] = {}
         self.shards = 0
         self.shards_done = 0
+        self.behind: list[str] = []
 
     @workflow.run
     async def run(self, task: CloseMonth) -> MonthClosed:
@@ -46,9 +47,13 @@ class MonthlyClose:
         )
         self.show()
         wait = opened.ends_at - workflow.now()
+        if task.dry_run and wait > timedelta(0):
+            return self.not_yet(f"{task.month} is over in every customer's zone at {opened.ends_at.isoformat()}")
         if wait > timedelta(0):
             await workflow.sleep(wait, summary=f"until {task.month} is over in every customer's zone")
         await asyncio.gather(*(self.seal(source, opened.poll_seconds) for source in opened.sources))
+        if self.behind:
+            return self.not_yet(*sorted(self.behind))
         population = await workflow.execute_activity_method(
             Collect.population, task, **options.with_summary(options.BOOKS, f"who is closed for {task.key}")
         )
@@ -61,6 +66,8 @@ class MonthlyClose:
         for shard in shards:
             for state, count in shard.states.items():
                 states[state] = states.get(state, 0) + count
+        if task.dry_run:
+            return MonthClosed(month=task.month, revision=task.revision, states=states, evidence_root="")
         root = await workflow.execute_activity_method(
             Publish.seal_month,
             SealMonth(month=task.month, revision=task.revision),
@@ -69,7 +76,10 @@ class MonthlyClose:
         return MonthClosed(month=task.month, revision=task.revision, states=states, evidence_root=root)
 
     async def seal(self, source: str, poll_seconds: int) -> None:
-        """Seal a source once it is complete; what cannot be read yet is waited for by timer, never given up."""
+        """Seal a source once it is complete; what cannot be read yet is waited for by timer, never given up.
+
+        A dry run asks once: what it would wait for is in `behind`.
+        """
         task = SealSource(month=self.task.month, revision=self.task.revision, source=source)
         while True:
             try:
@@ -91,7 +101,16 @@ class MonthlyClose:
             except ActivityError as error:
                 self.sources[source] = f"cannot be read: {error.cause or error}"
             self.show()
+            if self.task.dry_run:
+                self.behind.append(f"{source} {self.sources[source]}")
+                return
             await workflow.sleep(timedelta(seconds=poll_seconds), summary=f"waiting for {source}")
+
+    def not_yet(self, *waiting: str) -> MonthClosed:
+        """Return the end of a dry run that cannot begin: it waits for nothing, it says for what it would."""
+        return MonthClosed(
+            month=self.task.month, revision=self.task.revision, states={}, evidence_root="", waiting=waiting
+        )
 
     async def close_shard(self, number: int, customers: tuple[str, ...], opened: Opened) -> ShardClosed:
         """Run one shard as a child that outlives this workflow."""
@@ -104,6 +123,7 @@ class MonthlyClose:
                 customers=customers,
                 poll_seconds=opened.poll_seconds,
                 reminder_hours=opened.reminder_hours,
+                dry_run=self.task.dry_run,
             ),
             id=f"{close_id(self.task.month, self.task.revision)}/shard-{number:03}",
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,

@@ -19,6 +19,7 @@ NAMES: Mapping[Account, str] = {
     Account.CUSTOMER_BALANCE: "Liabilities:Contract:CustomerBalance",
     Account.REFUND_LIABILITY: "Liabilities:Contract:Refunds",
     Account.SALES_TAX: "Liabilities:SalesTax",
+    Account.OPENING: "Equity:Opening",
     Account.PLATFORM_FEE: "Income:Fees:Platform",
     Account.USAGE: "Income:Usage:PayAsYouGo",
     Account.USAGE_PREPAID: "Income:Usage:Prepaid",

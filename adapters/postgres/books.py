@@ -11,6 +11,7 @@ from adapters.postgres.sessions import Database
 from models.close import Standing
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
+from models.opening import Opening
 from models.reconciliation import Reconciliation
 from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, RollForward
 from models.statement import Statement
@@ -58,6 +59,13 @@ _INVOICES = """
         AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
     ORDER BY i.period DESC, i.customer, i.currency, i.revision
 """
+_ISSUED = """
+    SELECT s.body FROM statements s
+    JOIN invoices i ON i.statement = s.fingerprint
+    JOIN issued_invoices o ON o.reference = i.reference
+    WHERE s.contract = :contract AND (CAST(:through AS text) IS NULL OR s.period <= :through)
+    ORDER BY s.period, i.revision
+"""
 _TRIAL_BALANCE = """
     SELECT p.account, p.currency,
         coalesce(sum(p.amount) FILTER (WHERE p.amount > 0), 0) AS debit,
@@ -81,7 +89,7 @@ _LINES = """
 """
 _ROLL_FORWARD = """
     SELECT e.customer, e.contract, p."grant", e.currency,
-        coalesce(-sum(p.amount) FILTER (WHERE e.period < :month), 0) AS opening,
+        coalesce(-sum(p.amount) FILTER (WHERE e.period < :month OR e.rule = 'O1'), 0) AS opening,
         coalesce(-sum(p.amount) FILTER (WHERE e.period = :month AND e.rule = 'A1'), 0) AS billed,
         coalesce(sum(p.amount) FILTER (WHERE e.period = :month AND e.rule IN ('A3', 'A3-deferred', 'C6')), 0) AS drawn,
         coalesce(sum(p.amount) FILTER (WHERE e.period = :month AND e.rule = 'A5'), 0) AS expired,
@@ -152,6 +160,15 @@ class Books:
         """Return a statement by its fingerprint, or None."""
         rows = self._rows("SELECT body FROM statements WHERE fingerprint = :fingerprint", fingerprint=fingerprint)
         return Statement.from_text(rows[0].body) if rows else None
+
+    def opening(self, contract: str) -> Opening | None:
+        """Return the opening position of a contract that was taken over, or None."""
+        rows = self._rows("SELECT body FROM openings WHERE contract = :contract", contract=contract)
+        return Opening.from_text(rows[0].body) if rows else None
+
+    def issued_statements(self, contract: str, through: str | None = None) -> tuple[Statement, ...]:
+        """Return the statements of a contract that were issued up to and with a month, oldest first."""
+        return tuple(Statement.from_text(row.body) for row in self._rows(_ISSUED, contract=contract, through=through))
 
     def trial_balance(
         self, through: str | None = None, first: str | None = None, known_at: datetime | None = None

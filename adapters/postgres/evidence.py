@@ -1,17 +1,19 @@
 """Evidence: snapshots, reconciliations and statements. A body is kept once; each close's use of it is appended."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
 from adapters.postgres.sessions import Database, one_at_a_time
 from models.approval import Decision
 from models.books import Conflict
-from models.close import DecisionKind
+from models.close import DRY_RUNS_FROM, DecisionKind
 from models.reconciliation import Answer, Reconciliation, Resolution
+from models.reports import OpenBalance
 from models.snapshot import Snapshot
 from models.statement import Statement
 from models.tables.closes import DecisionRow, VerdictRow
@@ -24,6 +26,23 @@ from models.tables.evidence import (
     StatementUseRow,
 )
 from models.tables.invoices import InvoiceRow, IssuedInvoiceRow
+
+_OPEN_POOLS = """
+    WITH last AS (
+        SELECT DISTINCT ON (s.contract) s.customer, s.body
+        FROM statements s
+        JOIN invoices i ON i.statement = s.fingerprint
+        JOIN issued_invoices o ON o.reference = i.reference
+        WHERE s.period < :before AND s.customer <> ALL(:known)
+            AND (CAST(:customer AS text) IS NULL OR s.customer = :customer)
+        ORDER BY s.contract, s.period DESC, i.revision DESC
+    )
+    SELECT l.customer, 'pool ' || (p ->> 'id') AS what, p ->> 'unit' AS unit, CAST(p ->> 'closing' AS numeric) AS amount
+    FROM last l, jsonb_array_elements(CAST(l.body AS jsonb) -> 'pools') p
+    WHERE (p ->> 'in_force')::boolean AND p ->> 'kind' IN ('prepaid', 'paid', 'promotional')
+        AND CAST(p ->> 'closing' AS numeric) > 0
+    ORDER BY l.customer, 2
+"""
 
 
 class PostgresEvidence:
@@ -63,7 +82,11 @@ class PostgresEvidence:
         """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
         found = (
             select(SnapshotRow.body)
-            .where(col(SnapshotRow.source) == source, col(SnapshotRow.period) < month)
+            .where(
+                col(SnapshotRow.source) == source,
+                col(SnapshotRow.period) < month,
+                col(SnapshotRow.revision) < DRY_RUNS_FROM,
+            )
             .order_by(col(SnapshotRow.period).desc(), col(SnapshotRow.revision).desc())
         )
         with self.database.reading() as session:
@@ -200,6 +223,13 @@ class PostgresEvidence:
         )
         with self.database.reading() as session:
             return tuple(Statement.from_text(body) for body in session.exec(found))
+
+    def open_pools(self, before: str, known: Collection[str], customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what the last issued statement before a month left in pools and credits, but for known customers."""
+        named = {"before": before, "known": list(known), "customer": customer}
+        with self.database.reading() as session:
+            rows = session.connection().execute(text(_OPEN_POOLS), named)
+            return tuple(OpenBalance(**row._mapping) for row in rows)
 
 
 def _snapshot(session: Session, source: str, month: str, revision: int) -> Snapshot | None:

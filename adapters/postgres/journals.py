@@ -11,8 +11,9 @@ from sqlmodel import Session, col, select
 
 from adapters.postgres.sessions import Database
 from models.books import Conflict
-from models.journal import ChainState, JournalEntry, PeriodLocked
+from models.journal import Account, ChainState, JournalEntry, PeriodLocked
 from models.period import next_month
+from models.reports import OpenBalance
 from models.tables.journals import EntryRow, PeriodLockRow, PostingRow
 
 ONE_WRITER = 7_464_002
@@ -33,6 +34,28 @@ _POSTINGS = """
         jsonb_array_elements(CAST(e.body AS jsonb) -> 'postings') WITH ORDINALITY AS said (posting, line)
     WHERE e.key = ANY(:keys)
     ORDER BY e.position, said.line
+"""
+_STAYS_OPEN = tuple(
+    account.value
+    for account in (
+        Account.RECEIVABLE,
+        Account.UNBILLED,
+        Account.CONTRACT_ASSET,
+        Account.DEFERRED_TIME,
+        Account.PREPAID,
+        Account.CUSTOMER_BALANCE,
+        Account.REFUND_LIABILITY,
+    )
+)
+"""Accounts whose balance is somebody's to settle; tax is owed to others."""
+
+_OPEN_BALANCES = """
+    SELECT e.customer, p.account AS what, p.currency AS unit, sum(p.amount) AS amount
+    FROM journal_postings p JOIN journal_entries e ON e.key = p.entry
+    WHERE e.period <= :through AND p.account = ANY(:accounts)
+        AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+    GROUP BY e.customer, p.account, p.currency HAVING sum(p.amount) <> 0
+    ORDER BY e.customer, p.account, p.currency
 """
 
 
@@ -81,6 +104,14 @@ class PostgresJournal:
             found = found.where(col(EntryRow.recorded_at) <= known_at)
         with self.database.reading() as session:
             return tuple(JournalEntry.from_text(body) for body in session.exec(found))
+
+    def open_balances(self, through: str, customer: str | None = None) -> tuple[OpenBalance, ...]:
+        """Return what receivables, contract assets and liabilities hold after a month, by customer and account."""
+        with self.database.reading() as session:
+            rows = session.connection().execute(
+                text(_OPEN_BALANCES), {"through": through, "customer": customer, "accounts": list(_STAYS_OPEN)}
+            )
+            return tuple(OpenBalance(**row._mapping) for row in rows)
 
     def locked(self, month: str) -> bool:
         """Return whether an accounting period is locked."""

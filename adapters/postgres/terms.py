@@ -13,9 +13,10 @@ from adapters.postgres.sessions import Database, code_of, one_at_a_time
 from models.authority import Authority
 from models.books import Conflict, FourEyes, OverlappingRates
 from models.contract import Contract
+from models.opening import Opening
 from models.period import first_day, next_month
 from models.rate_card import RateVersion
-from models.tables.terms import AuthorityRow, ContractRow, RateVersionRow
+from models.tables.terms import AuthorityRow, ContractRow, OpeningRow, RateVersionRow
 
 EXCLUSION_VIOLATION = "23P01"
 _TICK = timedelta(microseconds=1)
@@ -80,12 +81,17 @@ class PostgresTerms:
             return tuple(Authority.from_text(body) for body in session.exec(found))
 
     def proposers(self, contract_versions: Sequence[str], rate_versions: Sequence[str]) -> frozenset[str]:
-        """Return who proposed these versions, and everyone who ever declared an authority."""
+        """Return who proposed these versions and the opening of their contract, and who ever declared an authority."""
         with self.database.reading() as session:
             return frozenset(
                 [
                     *session.exec(
                         select(ContractRow.proposed_by).where(col(ContractRow.version).in_(contract_versions))
+                    ),
+                    *session.exec(
+                        select(OpeningRow.proposed_by)
+                        .join(ContractRow, col(ContractRow.contract) == col(OpeningRow.contract))
+                        .where(col(ContractRow.version).in_(contract_versions))
                     ),
                     *session.exec(
                         select(RateVersionRow.proposed_by).where(col(RateVersionRow.version).in_(rate_versions))
@@ -172,6 +178,41 @@ class PostgresTerms:
                 raise OverlappingRates("two rate versions claim one instant", subjects=sorted(by_subject)) from error
             raise
         return sum(new for _, _, new in changes)
+
+    def opening(self, contract: str) -> Opening | None:
+        """Return the opening position of a contract that was taken over while it ran, or None."""
+        with self.database.reading() as session:
+            body = session.exec(select(OpeningRow.body).where(OpeningRow.contract == contract)).first()
+        return Opening.from_text(body) if body else None
+
+    def add_opening(self, opening: Opening, proposed_by: str, approved_by: str, at: datetime) -> None:
+        """Append a contract's opening position; the same one is there once.
+
+        Raises:
+            FourEyes: proposer and approver are one person.
+            Conflict: the contract was opened with another position.
+        """
+        _refuse_one_person(proposed_by, approved_by, opening.contract)
+        body = opening.canonical()
+        with self.database.writing() as session:
+            session.exec(
+                insert(OpeningRow)
+                .values(
+                    contract=opening.contract,
+                    customer=opening.customer,
+                    currency=opening.currency,
+                    as_of=opening.as_of,
+                    fingerprint=opening.fingerprint(),
+                    body=body,
+                    proposed_by=proposed_by,
+                    approved_by=approved_by,
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing(index_elements=["contract"])
+            )
+            kept = session.exec(select(OpeningRow.body).where(OpeningRow.contract == opening.contract)).one()
+        if kept != body:
+            raise Conflict("a contract is taken over once", contract=opening.contract)
 
     def declare(self, authority: Authority, at: datetime) -> None:
         """Append an authority; the same declaration is there once."""

@@ -93,7 +93,7 @@ def _is_billed_now(
     # A clause that an amendment brought on the period's first day: the close before may not have known it.
     begins_unbilled |= (
         starts_at == span.starts_at
-        and bool(history.statements)
+        and history.begun
         and not history.billed(kind, standing.id, window.starts_on, window.ends_on)
     )
     amended = any(span.starts_at <= at < span.ends_at for at, _, _ in standing.said[1:])
@@ -107,7 +107,7 @@ def _taken_over(
     begun = window.span.starts_at < timeline.span.starts_at or (
         window.span.starts_at == timeline.span.starts_at and standing.starts_at < timeline.span.starts_at
     )
-    return not history.statements and not timeline.first and begun
+    return not history.begun and not timeline.first and begun
 
 
 def _first_part(standing: Standing[Commitment], window: Window, part: Window, timeline: Timeline) -> Decimal:

@@ -19,12 +19,40 @@ class PriorMissing(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """What was billed of a clause's window before our first statement."""
+
+    kind: LineKind
+    clause: str
+    starts_on: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An opening position (billing/rating/openings.py): the month it opens, its pools, what was billed before."""
+
+    month: str
+    pools: tuple[Pool, ...]
+    billed: tuple[Billed, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class History:
-    """The earlier statements of one contract, oldest first; empty for a contract that is taken over as it stands."""
+    """The earlier statements of one contract, oldest first, and the opening position before them, if there is one.
+
+    Empty for a contract that is taken over as it stands.
+    """
 
     statements: tuple[Statement, ...]
     lines: tuple[RatedLine, ...] = ()
     _pools: dict[tuple[str, datetime], list[Pool]] = field(default_factory=dict)
+    taken: Taken | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything is known of what was billed before."""
+        return bool(self.statements) or self.taken is not None
 
     def pools(self, name: str, starts_at: datetime) -> Sequence[Pool]:
         """Return what the statements said of a pool's window, oldest first."""
@@ -55,7 +83,12 @@ class History:
 
     def billed(self, kind: LineKind, clause: str, starts_on: date, ends_on: date) -> Decimal:
         """Return what was billed of a clause for service inside some days."""
-        return total(
+        before = total(
+            one.amount
+            for one in (self.taken.billed if self.taken else ())
+            if one.kind is kind and one.clause == clause and starts_on <= one.starts_on < ends_on
+        )
+        return before + total(
             line.amount
             for line in self.lines
             if line.kind is kind and line.clause == clause and starts_on <= line.service_from < ends_on
@@ -78,11 +111,14 @@ def in_contract_currency(statement: Statement) -> Statement:
     return statement.model_copy(update={"lines": lines, "currency": statement.exchange.contract_currency})
 
 
-def history_of(prior: Sequence[Statement], timeline: Timeline) -> History:
+def history_of(prior: Sequence[Statement], timeline: Timeline, taken: Taken | None = None) -> History:
     """Return the history before the timeline's period; the statement of the period itself, if given, is left out.
 
+    `taken` is the opening position, which stands before the first statement.
+
     Raises:
-        PriorMissing: a month between the first statement and the period has none, or another contract's is given.
+        PriorMissing: a month between the first statement (or the opening) and the period has none, another contract's
+            is given, or the period lies before the opening.
     """
     contract = timeline.contract
     prior = [in_contract_currency(one) for one in prior]
@@ -94,16 +130,18 @@ def history_of(prior: Sequence[Statement], timeline: Timeline) -> History:
     earlier = sorted((one for one in prior if one.period < timeline.month), key=lambda one: (one.period, one.revision))
     latest = {one.period: one for one in earlier}
     kept = tuple(latest[month] for month in sorted(latest))
-    expected = kept[0].period if kept else timeline.month
+    if taken is not None and timeline.month < taken.month:
+        raise PriorMissing("the period lies before the opening position", opening=taken.month, period=timeline.month)
+    expected = taken.month if taken is not None else kept[0].period if kept else timeline.month
     for one in kept:
         if one.period != expected:
             raise PriorMissing("a month has no statement", contract=contract.contract, month=expected)
         expected = next_month(expected)
-    if kept and expected != timeline.month:
+    if expected != timeline.month:
         raise PriorMissing("a month has no statement", contract=contract.contract, month=expected)
-    pools: dict[tuple[str, datetime], list[Pool]] = {}
+    pools = {(pool.id, pool.window.starts_at): [pool] for pool in (taken.pools if taken else ())}
     for one in kept:
         for pool in one.pools:
             if pool.in_force:
                 pools.setdefault((pool.id, pool.window.starts_at), []).append(pool)
-    return History(kept, tuple(line for one in kept for line in one.lines), pools)
+    return History(kept, tuple(line for one in kept for line in one.lines), pools, taken)

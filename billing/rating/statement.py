@@ -18,6 +18,7 @@ from billing.rating import (
     exchange,
     fees,
     lines,
+    openings,
     prices,
     pricing,
     reductions,
@@ -53,6 +54,7 @@ from billing.rating.usage import (
 )
 from models.contract import Bound, Contract, PriceClause
 from models.money import ZERO, total
+from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.refusal import Refusal
@@ -77,6 +79,7 @@ def statement_for(
     *,
     reconciliation: str | None = None,
     engine: str,
+    opening: Opening | None = None,
 ) -> Statement:
     """Return one customer's rated period.
 
@@ -84,7 +87,7 @@ def statement_for(
     billing/usage_table.py keeps it), and late ones of earlier periods inside the backdating limit, cut where `cuts_of`
     says; neither their order nor how they are split changes a cent. `period` is the month a billing period begins in,
     such as 2026-10. `prior` are the contract's earlier statements: pools, tiers over long windows and amounts billed
-    ahead go on from them.
+    ahead go on from them. `opening` is where a contract stood that was taken over while it ran, before the first.
 
     Amounts are in the contract's currency, rounded once, at the line. The rules: docs/policies.md.
 
@@ -94,7 +97,8 @@ def statement_for(
     with exactly():
         month = _Month(timeline_of(contracts, period), RateBook.of(rates), _held(usage))
         refuse_unsupported(month.timeline)
-        month.history = history_of(prior, month.timeline)
+        taken = openings.taken_over(opening, contracts) if opening is not None else None
+        month.history = history_of(prior, month.timeline, taken)
         return month.statement(month.rated_in_time(), prior, reconciliation, engine)
 
 

@@ -21,13 +21,14 @@ class ClauseNotSupported(Refusal):
 def refuse_unsupported(timeline: Timeline) -> None:
     """Raise ClauseNotSupported for the first clause of a version in force that rating can't apply."""
     for reign in timeline.reigns:
-        for clause, why in _unsupported(reign.contract):
+        for clause, why in unsupported(reign.contract):
             raise ClauseNotSupported(why, contract=reign.contract.version, clause=clause)
     _refuse_decreases(timeline)
     _refuse_two_periods_in_a_month(timeline)
 
 
-def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
+def unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
+    """Yield each clause of a version that rating cannot apply, by its id or place, and why."""
     for one in contract.entitlements:
         if one.rollover and _outlives(one.rollover.expires_after, one.every):
             yield one.id, "a carried part that outlives the window it was carried into"
@@ -38,6 +39,8 @@ def _unsupported(contract: Contract) -> Iterator[tuple[str, str]]:
             yield commitment.id, "installments that are no shorter than what they pay for"
     for credit in contract.credits:
         foreign = isinstance(credit.currency, str) and credit.currency != contract.currency
+        if foreign and contract.fx is None:
+            yield credit.id, "a credit in another currency than the contract's, and no fx source to convert it by"
         if credit.kind == "paid" and foreign and credit.cost is None:
             yield credit.id, "a paid credit in another currency that does not say its cost in the contract's"
         if credit.kind == "paid" and credit.resets:

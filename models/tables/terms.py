@@ -53,6 +53,24 @@ class ContractRow(Row, table=True):
     recorded_at: datetime = instant()
 
 
+class OpeningRow(Row, table=True):
+    """The opening position of a contract that was taken over: one for each."""
+
+    __tablename__ = "openings"
+    __table_args__ = IN_SCHEMA
+
+    position: int | None = position()
+    contract: str = Field(primary_key=True)
+    customer: str
+    currency: str
+    as_of: date
+    fingerprint: str
+    body: str
+    proposed_by: str
+    approved_by: str
+    recorded_at: datetime = instant()
+
+
 class AuthorityRow(Row, table=True):
     """A declared authority."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import psycopg
@@ -46,8 +46,10 @@ from activities.messages import (
     Slices,
     StatementDeed,
     StatementRef,
+    TakeOver,
     VerifyDecision,
 )
+from activities.opening import Openings
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -74,11 +76,13 @@ from models.approval import Decision
 from models.close import EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
 from models.money import total
+from models.opening import Opening
 from models.period import Period
 from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
 from models.value import canonical_json
 from runtime.clock import SystemClock
+from runtime.desk import DeskDoor
 from runtime.engine import engine_id
 from tests.devstack.conftest import an_open_folder
 from workers.registry import queues
@@ -87,6 +91,7 @@ pytestmark = pytest.mark.stack
 
 MONTH = "2026-10"
 CUSTOMER = "cirrus"
+TAKEN_OVER = "delta"
 FACTS = 1_400
 CLOSE = CustomerRef(month=MONTH, revision=1, customer=CUSTOMER)
 ELSEWHERE = {
@@ -167,6 +172,7 @@ class World:
     outside: Outside
     desk: PostgresDesk
     tokens: dict[str, str]
+    books: Database
     repeats: dict[str, Repeat] = field(default_factory=dict)
 
     def twice(self, deed: Callable[..., Any], *task: Any) -> Any:
@@ -255,6 +261,7 @@ def _close_twice(world: World) -> None:
     outside, twice = world.outside, world.twice
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoices = InvoiceDeeds(outside)
+    twice(Openings(outside).take_over, _taking_over(world))
     twice(collect.open_close, CloseMonth(month=MONTH, started_by="schedule"))
     for source in outside.sources:
         twice(collect.source_state, SealSource(month=MONTH, revision=1, source=source))
@@ -311,6 +318,28 @@ def _change_a_rate_twice(world: World, statement: str) -> None:
     twice(change.conclude, ConcludeChange(proposal=proposal.id, step=step, detail=kept.detail))
 
 
+def _taking_over(world: World) -> TakeOver:
+    """Return the signed opening of another customer, who is not closed here."""
+    (contract,) = [one for one in seed.contracts() if one.customer == TAKEN_OVER]
+    seed.seed_terms(PostgresTerms(world.books), [contract], [])
+    opening = Opening.model_validate(
+        {
+            "schema": "tieout/opening/v1",
+            "contract": contract.contract,
+            "customer": contract.customer,
+            "currency": contract.currency,
+            "as_of": f"{MONTH}-01",
+            "evidence": [{"note": "the former ledger"}],
+            "balances": {"deferred": "0", "unbilled": "10.00", "receivable": "20.00"},
+        }
+    )
+    desk = DeskDoor(world.desk, PostgresCloses(world.desk.database), cast(Any, None), SystemClock())
+    proposal, _ = desk.open_contract(opening, world.tokens["pia"], "taken over")
+    _, approval = desk.open_contract(opening, world.tokens["cora"], "checked")
+    assert approval is not None
+    return TakeOver(contract=opening.contract, proposal=proposal.id, approval=approval.id)
+
+
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     """A small customer's month, closed with every deed run twice in a row."""
@@ -323,7 +352,7 @@ def world() -> Iterator[World]:
             outside = _outside(stack, worker)
             contracts = [one for one in seed.contracts() if one.customer == CUSTOMER]
             seed.seed_terms(PostgresTerms(worker), contracts, seed.rates())
-            world = World(stack, outside, PostgresDesk(console), tokens)
+            world = World(stack, outside, PostgresDesk(console), tokens, worker)
             _close_twice(world)
             yield world
         finally:
@@ -332,6 +361,7 @@ def world() -> Iterator[World]:
 
 
 DEEDS = (
+    "opening.take_over",
     "collect.open_close",
     "collect.source_state",
     "collect.seal_source",
@@ -379,7 +409,7 @@ def test_every_deed_of_the_registry_was_run(world: World) -> None:
 def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: World) -> None:
     held = httpx.get(f"{world.stack.endpoints.stripe_url}/_state", params={"metadata": "tieout_reference"}).json()
     assert held["invoices_by_metadata"] == {f"{MONTH}@1/{CUSTOMER}/USD": 1}
-    entries = world.outside.journal.entries()
+    entries = world.outside.journal.entries(customer=CUSTOMER)
     assert len({(entry.rule, entry.period, entry.accrued) for entry in entries}) == len(entries)
     assert {(entry.period, entry.accrued) for entry in entries} == {(MONTH, True), ("2026-11", False)}
 

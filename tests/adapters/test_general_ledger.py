@@ -17,7 +17,7 @@ from adapters.general_ledger.accounts import NAMES, FinerThanTheCurrency, Nothin
 from adapters.general_ledger.beancount import beancount_text, write_beancount
 from adapters.general_ledger.hledger import CHECKS, hledger_text, write_hledger
 from billing import posting, recognition
-from models.journal import Account, JournalEntry
+from models.journal import Account, JournalEntry, Posting, Rule
 from tests.adapters.postgres.rows import an_entry
 from tests.billing.test_posting import OCTOBER
 from tests.statement_builders import an_invoice
@@ -32,7 +32,16 @@ def entries() -> tuple[JournalEntry, ...]:
     month = posting.entries_for(
         OCTOBER, an_invoice(OCTOBER), recognition.schedule_for(OCTOBER), post_to="2026-10", close_run="2026-10@1"
     )
-    return (*month, an_entry("top-up-1"), an_entry("top-up-2"), yen)
+    opening = an_entry("opening/old", "2.50", "old").model_copy(
+        update={
+            "rule": Rule.O1,
+            "postings": (
+                Posting(account=Account.RECEIVABLE, amount=Decimal("2.50")),
+                Posting(account=Account.OPENING, amount=Decimal("-2.50")),
+            ),
+        }
+    )
+    return (opening, *month, an_entry("top-up-1"), an_entry("top-up-2"), yen)
 
 
 def bean_check(ledger: Path) -> list[str]:

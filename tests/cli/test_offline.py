@@ -9,8 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from adapters.files import MalformedFile
 from billing.rating import backlog
 from cli import offline
+from cli.contract import contract_app
 from models.statement import Statement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +37,7 @@ def run(*arguments: str | Path) -> tuple[int, str]:
     app = typer.Typer()
     for command in (offline.rate, offline.explain, offline.schema):
         app.command()(command)
-    app.add_typer(offline.contract_app, name="contract")
+    app.add_typer(contract_app, name="contract")
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
@@ -108,6 +110,57 @@ def test_an_event_sent_twice_is_billed_once_and_of_two_that_differ_the_first_rec
         run("rate", *options, "--json")
 
 
+TAKEN_OVER = CONTRACT + 'commitments: [{id: year, amount: "1200.00", every: year, billing: advance}]\n'
+POSITION = """\
+schema: tieout/opening/v1
+contract: acme-2026
+customer: acme
+currency: USD
+as_of: 2026-10-01
+evidence: [{note: "the former system's balance of 30 September"}]
+pools:
+  - {id: year, granted: "1200.00", drawn: "1198.00", expired: "0", deferred: "2.00"}
+balances: {deferred: "2.00", unbilled: "0.00", receivable: "0.00"}
+"""
+
+
+def test_an_opening_is_where_the_pools_of_a_month_begin(folder: Path) -> None:
+    (folder / "contract.yaml").write_text(TAKEN_OVER)
+    (folder / "opening.yaml").write_text(POSITION)
+    (folder / "usage.csv").write_text(HEADER + OCTOBER)
+    options = "--contract", folder / "contract.yaml", "--usage", folder / "usage.csv", "--period", "2026-10"
+    october = rate(*options, "--opening", folder / "opening.yaml")
+    (pool,) = october["pools"]
+    assert [pool[name] for name in ("opening", "granted", "drawn", "closing")] == ["2", "0", "2", "0"]
+    assert october["total"] == "1"  # 3 x 1, of which the pool paid the 2 that were left
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "line", "key"),
+    [
+        ('deferred: "2.00"}', 'deferred: "1.00"}', 8, "pools.0.deferred"),
+        ('granted: "1200.00"', 'granted: "1300.00"', 8, "pools.0.granted"),
+        ("as_of: 2026-10-01", "as_of: 2026-10-02", 5, "as_of"),
+        ('balances: {deferred: "2.00"', 'balances: {deferred: "3.00"', 9, "balances.deferred"),
+        ('unbilled: "0.00"', 'unbilled: "0.001"', 9, "balances.unbilled"),
+        ('drawn: "1198.00"', 'drawn: "1298.00"', 8, "pools.0"),
+        ('unbilled: "0.00"', 'unbild: "0.00"', 9, "balances.unbild"),
+        ('drawn: "1198.00"', "drawn: 1198.5", 8, "pools.0.drawn"),
+    ],
+)
+def test_an_opening_that_does_not_balance_names_its_line(folder: Path, was: str, now: str, line: int, key: str) -> None:
+    (folder / "contract.yaml").write_text(TAKEN_OVER)
+    text = POSITION.replace(was, now, 1)
+    if key == "pools.0.deferred":
+        text = text.replace('{deferred: "2.00"', '{deferred: "1.00"')
+    (folder / "opening.yaml").write_text(text)
+    (folder / "usage.csv").write_text(HEADER)
+    options = "--contract", folder / "contract.yaml", "--usage", folder / "usage.csv", "--period", "2026-10"
+    with pytest.raises(MalformedFile) as refused:
+        run("rate", *options, "--opening", folder / "opening.yaml")
+    assert (refused.value.line, refused.value.key) == (line, key)
+
+
 def test_a_contract_that_holds_passes_the_check_and_one_that_does_not_names_its_place(folder: Path) -> None:
     assert run("contract", "check", folder / "contract.yaml")[0] == 0
     (folder / "bad.yaml").write_text(CONTRACT + "fees:\n  - {id: platform, amount: 20.5}\n")
@@ -136,7 +189,7 @@ def test_a_diff_names_what_changed_clause_by_clause(folder: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["contract", "policy", "price", "statement", "usage"])
+@pytest.mark.parametrize("name", ["contract", "opening", "policy", "price", "statement", "usage"])
 def test_every_format_has_a_schema(name: str) -> None:
     code, text = run("schema", name)
     assert code == 0

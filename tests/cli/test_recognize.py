@@ -1,4 +1,4 @@
-"""`python -m cli.recognize`, as a finance person runs it: files in, entries and balances out, no server."""
+"""`tieout recognize`, as a finance person runs it: files in, entries and balances out, no server."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def recognize(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     """Run the command in a folder."""
     root = Path(__file__).parents[2]
     return subprocess.run(
-        [sys.executable, "-m", "cli.recognize", *arguments],
+        [sys.executable, "-m", "cli", "recognize", *arguments],
         cwd=folder,
         env={"PYTHONPATH": str(root), "PATH": "/usr/bin"},
         capture_output=True,
@@ -74,8 +74,8 @@ def test_a_file_of_one_statement_and_a_table_for_people(files: Path) -> None:
     ("arguments", "code", "word"),
     [
         (("--statement", "january.json", "--through", "2026-01", "--events", "contract.yaml"), 4, "EventsNotSupported"),
-        (("--statement", "gone.json", "--through", "2026-01"), 2, "gone.json"),
-        (("--statement", "contract.yaml", "--through", "2026-01"), 2, "malformed"),
+        (("--statement", "gone.json", "--through", "2026-01"), 4, "gone.json"),
+        (("--statement", "contract.yaml", "--through", "2026-01"), 4, "MalformedFile"),
         (("--statement", "january.json", "--through", "January"), 2, "--through"),
     ],
 )

@@ -77,6 +77,55 @@ def waiting(standings: list[dict[str, Any]], stage: str, state: str) -> list[dic
     return [one for one in standings if (one["stage"], one["state"]) == (stage, state)]
 
 
+OPENING = """\
+schema: tieout/opening/v1
+contract: delta-2026
+customer: delta
+currency: USD
+as_of: 2026-10-01
+evidence: [{note: "the former ledger's balance of 30 September"}]
+balances: {deferred: "0.00", unbilled: "0.00", receivable: "512.40"}
+"""
+
+
+def test_a_contract_is_taken_over_by_two_people_and_the_month_is_rehearsed(terminal: Terminal, tmp_path: Path) -> None:
+    month, file = "2026-10", tmp_path / "opening.yaml"
+    file.write_text(OPENING)
+    open_it = ("contract", "open", str(file), "--as")
+    code, said = terminal.run(*open_it, "erik")
+    assert (code, "may not propose_opening" in said) == (4, True), said
+    assert [terminal.run(*open_it, "pia")[0] for _ in range(2)] == [3, 3]  # she cannot approve what she proposed
+    opened = terminal.ok(*open_it, "cora")
+    assert (opened["proposed_by"], opened["approved_by"]) == ("pia", "cora")
+    assert opened["opened"]["entry"] == "opening/delta-2026"
+    file.write_text(OPENING.replace('receivable: "512.40"', 'receivable: "512.41"'))
+    assert terminal.run(*open_it, "pia")[0] == 3
+    code, said = terminal.run(*open_it, "cora")
+    assert (code, "taken over once" in said) == (4, True), said
+    file.write_text(OPENING.replace('deferred: "0.00"', 'deferred: "1.00"'))
+    code, said = terminal.run(*open_it, "pia")
+    assert (code, "MalformedFile" in said, "line=" in said) == (4, True, True), said
+    before = {
+        (one["account"], one["balance"]) for one in terminal.ok("journal", "trial-balance", "--through", "2026-09")
+    }
+    assert ("3000", "-512.4") in before
+
+    billed = tmp_path / "billed.csv"
+    billed.write_text("customer,line,amount,currency\nhalo,call.minutes,1.00,USD\nnobody,call.minutes,2.00,USD\n")
+    rehearsed = terminal.ok("close", "start", month, "--dry-run", "--against", str(billed), "--as", "pia")
+    assert (rehearsed["revision"], len(rehearsed["statements"])) == (1001, 12)
+    lines = {(one["customer"], one["line"]): one for one in rehearsed["comparison"]["lines"]}
+    assert lines["nobody", "call.minutes"]["why"] == "only billed"
+    assert Decimal(rehearsed["comparison"]["billed"]["USD"]) == 3
+    named = sum(Decimal(one["difference"]) for one in lines.values() if one["currency"] == "USD")
+    assert named == Decimal(rehearsed["comparison"]["difference"]["USD"])
+    assert any(one.startswith("KITE-EU: NoContract") for one in rehearsed["waiting"])
+    assert terminal.ok("invoice", "show", month) == []
+    assert terminal.ok("close", "status", month) == []
+    ledger = terminal.ok("pool", "show", "acme-2026")
+    assert (ledger["broken"], ledger["rows"][0]["period"]) == ([], "2026-01")
+
+
 def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     month = "2026-10"
     assert terminal.run("close", "status", month)[0] == 3

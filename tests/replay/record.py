@@ -28,7 +28,9 @@ from activities.messages import (
     CustomerClosed,
     Decide,
     LockMonth,
+    OpenedRef,
     RateChanged,
+    TakeOver,
     TriggerClose,
 )
 from devstack.services import program
@@ -42,6 +44,7 @@ from workflows import options, search
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -51,7 +54,7 @@ Play = Callable[[Handle, Deeds], Awaitable[None]]
 
 
 class LockableDeeds(Deeds):
-    """The fakes, and those of the period lock."""
+    """The fakes, and those of the period lock and of taking over."""
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the fakes as activities."""
@@ -64,7 +67,11 @@ class LockableDeeds(Deeds):
         def lock_period(task: LockMonth) -> None:
             return None
 
-        return [*super().all(), accrue_waiting, lock_period]
+        @activity.defn(name="opening.take_over")
+        def take_over(task: TakeOver) -> OpenedRef:
+            return OpenedRef(contract=task.contract, fingerprint="f", entry=f"opening/{task.contract}", debits="1")
+
+        return [*super().all(), accrue_waiting, lock_period, take_over]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -130,6 +137,7 @@ class Scene:
     people: int = 1
     findings: tuple[str, ...] = ()
     refusing: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 SCENES: dict[str, Scene] = {
@@ -139,6 +147,9 @@ SCENES: dict[str, Scene] = {
     "skipped": Scene(_skipped, refusing=("reconcile",)),
     "reworked": Scene(_reworked),
     "parked-and-retried": Scene(_parked_and_retried, refusing=("draft", "post")),
+    "dry-run": Scene(_automatic, dry_run=True),
+    "dry-run-held": Scene(_automatic, findings=("f-1",), dry_run=True),
+    "dry-run-refused": Scene(_automatic, refusing=("rate",), dry_run=True),
     "two-approvals": Scene(_two_approvals, people=2),
     "held-by-findings": Scene(_held, findings=("f-1", "f-2")),
 }
@@ -200,7 +211,7 @@ async def record(folder: Path, only: str = "") -> list[Path]:
             deeds.people, deeds.findings = scene.people, scene.findings
             deeds.failing = {deed: [refused()] for deed in scene.refusing}
             async with workers(env.client, deeds, 1000):
-                task = CloseCustomer(month=MONTH, revision=1, customer="acme")
+                task = CloseCustomer(month=MONTH, revision=1, customer="acme", dry_run=scene.dry_run)
                 handle: Handle = await env.client.start_workflow(
                     CustomerClose.run, task, id=f"close/{MONTH}/acme/{name}", task_queue=options.CLOSE_QUEUE
                 )
@@ -217,8 +228,12 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
     async with workers(client, deeds, 1000):
         queue = options.CLOSE_QUEUE
         await client.execute_workflow(MonthlyClose.run, CloseMonth(month=MONTH), id=f"close/{MONTH}", task_queue=queue)
+        dry = CloseMonth(month=MONTH, revision=1001, dry_run=True)
+        await client.execute_workflow(MonthlyClose.run, dry, id=f"close/{MONTH}@1001", task_queue=queue)
         lock = LockMonth(month=MONTH, revision=1, decision="d")
         await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
+        taken = TakeOver(contract="acme-2026", proposal="p", approval="a")
+        await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
         said = await client.execute_workflow(
             CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
         )
@@ -226,7 +241,10 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
     return [
         await _keep(client, f"close/{MONTH}", folder / "monthly-close.json"),
         await _keep(client, f"close/{MONTH}/shard-001", folder / "close-shard.json"),
+        await _keep(client, f"close/{MONTH}@1001", folder / "monthly-close-dry-run.json"),
+        await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
+        await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]
 

@@ -30,11 +30,14 @@ async def _waits(env: WorkflowEnvironment, customer: str, state: State, stage: S
         await asyncio.sleep(0.02)
 
 
-def close(deeds: Deeds, act: object = None) -> MonthClosed:
+def close(deeds: Deeds, act: object = None, dry_run: bool = False) -> MonthClosed:
     async def run() -> MonthClosed:
         async with skipping() as env, workers(env.client, deeds, 1000):
             handle = await env.client.start_workflow(
-                MonthlyClose.run, CloseMonth(month="2026-10"), id="close/2026-10", task_queue=options.CLOSE_QUEUE
+                MonthlyClose.run,
+                CloseMonth(month="2026-10", dry_run=dry_run),
+                id="close/2026-10",
+                task_queue=options.CLOSE_QUEUE,
             )
             if callable(act):
                 await act(env)
@@ -99,3 +102,47 @@ def test_a_month_without_customers_ends_at_once() -> None:
     deeds = Deeds()
     deeds.customers = ()
     assert close(deeds).states == {}
+
+
+OUTWARD = {"approve", "remind", "draft", "invoice", "recognize", "post", "publish", "seal_month"}
+"""Deeds of stages that a dry run does not come to."""
+
+
+def outward(deeds: Deeds) -> set[str]:
+    return {call.split()[0] for call in deeds.calls} & (OUTWARD | {"seal_evidence", "verify"})
+
+
+def test_a_dry_run_rates_everybody_and_touches_nothing_further() -> None:
+    deeds = Deeds()
+    deeds.customers = ("acme", "bolt")
+    closed = close(deeds, dry_run=True)
+    assert closed == MonthClosed(month="2026-10", revision=1, states={"done": 2}, evidence_root="")
+    assert deeds.calls.count("rate") == 2
+    assert outward(deeds) == set()
+
+
+def test_a_dry_run_is_held_by_nothing_and_says_who_would_be() -> None:
+    deeds = Deeds()
+    deeds.findings = ("f-1", "f-2")
+    assert close(deeds, dry_run=True).states == {"waiting": 1}
+    assert deeds.notes == [(State.WAITING, "held by 2 findings; rated by the declared order")]
+    refusing = Deeds()
+    refusing.failing["rate"] = [refused()]
+    assert close(refusing, dry_run=True).states == {"needs_attention": 1}
+    assert [state for state, _ in refusing.notes] == [State.NEEDS_ATTENTION]
+    assert "NoRate" in refusing.notes[0][1]
+    assert outward(deeds) == outward(refusing) == set()
+
+
+def test_a_dry_run_waits_for_no_source_and_no_day() -> None:
+    early = datetime(2025, 12, 31, tzinfo=UTC)
+    behind = Deeds()
+    behind.watermarks = [early, early]
+    closed = close(behind, dry_run=True)
+    assert closed.states == {}
+    assert closed.waiting == ("posthog complete up to 2025-12-31T00:00:00+00:00: waiting",)
+    assert behind.calls.count("source_state posthog") == 1
+    assert "population" not in behind.calls
+    ahead = Deeds()
+    ahead.ends_at = datetime.now(UTC) + timedelta(days=5)
+    assert "is over in every customer's zone at" in close(ahead, dry_run=True).waiting[0]

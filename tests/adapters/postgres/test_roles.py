@@ -186,6 +186,7 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "customer_closes",
         "invoices",
         "issued_invoices",
+        "openings",
         "statement_uses",
         "statements",
     ]
