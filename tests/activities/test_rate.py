@@ -32,7 +32,9 @@ def rate(folder: Path, issued: list[Statement], kept: list[Statement]) -> None:
         return statement.fingerprint()
 
     outside = SimpleNamespace(
-        terms=SimpleNamespace(contracts=lambda customer: (CONTRACT,), rates=lambda known_at: (), opening=lambda contract: None),
+        terms=SimpleNamespace(
+            contracts=lambda customer: (CONTRACT,), rates=lambda known_at: (), opening=lambda contract: None
+        ),
         evidence=SimpleNamespace(
             reconciliation=lambda fingerprint: SimpleNamespace(usage="usage"),
             issued_statements=lambda contract, before: tuple(issued),
