@@ -99,7 +99,7 @@ class RateChangeDeeds:
         outside, view = self.outside, self._view(task.proposal)
         decision = self._approval(task, view)
         version, catalog = view.proposal.version, outside.terms.rates()
-        if version not in catalog:
+        if version not in [one.bare() for one in catalog]:
             rate_change.refuse_if_moved(view.proposal, catalog)
         approved = StepTaken(
             proposal=view.id,

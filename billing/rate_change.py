@@ -72,7 +72,7 @@ def refuse_if_moved(proposal: RateProposal, catalog: Sequence[RateVersion]) -> N
         CatalogMoved: naming both.
     """
     known = rate_drift.known_beside(catalog, proposal.version)
-    if known != proposal.known:
+    if (known.bare() if known else None) != proposal.known:
         raise CatalogMoved(
             "the catalog moved since this was proposed",
             proposal=proposal.id,

@@ -26,6 +26,7 @@ class RateVersion(Value):
     currency: Currency
     source: str = Field(min_length=1)  # the notice or page the fact was read from
     checked_on: Day
+    approved_by: str | None = None  # who let it into the catalog; told on every line it prices
 
     @property
     def subject(self) -> str:
@@ -37,6 +38,16 @@ class RateVersion(Value):
     def id(self) -> str:
         """The version's id: card, meter, dimensions and start."""
         return f"{self.subject}@{instant_text(self.starts_at)}"
+
+    def bare(self) -> "RateVersion":
+        """Return the version alone, as it is proposed: nobody has approved it."""
+        return self.model_copy(update={"approved_by": None})
+
+    @property
+    def told(self) -> str:
+        """Where the price comes from, in words: the notice, when it was checked, who approved it."""
+        approved = f", approved by {self.approved_by}" if self.approved_by else ""
+        return f"{self.source}, checked {self.checked_on}{approved}"
 
     def same_price(self, other: "RateVersion") -> bool:
         """Return whether both say the same price, compared exactly: 3 for 1,000 is 0.003 for 1."""

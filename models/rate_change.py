@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from models.money import ZERO, Currency
 from models.period import Month
@@ -47,6 +47,11 @@ class RateProposal(Value):
     dated: bool = True  # false: the table does not say since when
     version: RateVersion
     known: RateVersion | None = None  # in force in the catalog at that instant, as known when proposed
+
+    @field_validator("version", "known")
+    @classmethod
+    def _alone(cls, version: RateVersion | None) -> RateVersion | None:
+        return version.bare() if version is not None else None
 
     @model_validator(mode="after")
     def _is_a_difference(self) -> Self:

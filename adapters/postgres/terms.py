@@ -59,7 +59,7 @@ class PostgresTerms:
 
     def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
         """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""
-        found = select(RateVersionRow.body).order_by(
+        found = select(RateVersionRow.body, RateVersionRow.approved_by).order_by(
             col(RateVersionRow.rate),
             col(RateVersionRow.meter),
             col(RateVersionRow.subject),
@@ -70,7 +70,10 @@ class PostgresTerms:
         else:
             found = found.where(col(RateVersionRow.recorded).contains(known_at))
         with self.database.reading() as session:
-            return tuple(RateVersion.from_text(body) for body in session.exec(found))
+            return tuple(
+                RateVersion.from_text(body).model_copy(update={"approved_by": approver})
+                for body, approver in session.exec(found)
+            )
 
     def authorities(self, known_at: datetime | None = None) -> tuple[Authority, ...]:
         """Return the declared authorities as known at an instant, in the order they were declared."""
@@ -155,7 +158,7 @@ class PostgresTerms:
         _refuse_one_person(proposed_by, approved_by, versions[0].id if versions else "")
         by_subject: dict[str, list[RateVersion]] = {}
         for version in versions:
-            by_subject.setdefault(version.subject, []).append(version)
+            by_subject.setdefault(version.subject, []).append(version.bare())
         try:
             with self.database.writing() as session:
                 one_at_a_time(session, "rate_versions")

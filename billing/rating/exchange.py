@@ -32,9 +32,8 @@ def rate_for(timeline: Timeline, book: RateBook) -> RateVersion | None:
 
 def shown(rate: RateVersion, currency: str) -> Exchange:
     """Return the exchange as a statement shows it."""
-    source = f"{rate.source}, checked {rate.checked_on}"
     return Exchange(
-        rate_version=rate.id, rate_source=source, contract_currency=currency, amount=rate.amount, per=rate.per
+        rate_version=rate.id, rate_source=rate.told, contract_currency=currency, amount=rate.amount, per=rate.per
     )
 
 

@@ -185,7 +185,7 @@ def test_a_voided_credit_pays_until_it_is_voided() -> None:
 @pytest.mark.parametrize(
     ("credit", "words"),
     [
-        (topup(currency="EUR"), "does not say its cost"),
+        (topup(currency="EUR"), "no fx source"),
         (topup(resets=[{"at": "2026-10-15"}]), "is reset"),
         (gift(rollover={"max": "1"}), "neither refilled nor reset"),
         (gift(every="month", rollover={"max": "1", "expires_after": "year"}), "outlives"),
