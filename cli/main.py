@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from cli import (
     audit,
+    authority,
     close,
     compare,
     contract,
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.add_typer(close.app, name="close")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(rates.app, name="rates")
+app.add_typer(authority.app, name="authority")
 app.add_typer(schedule.app, name="schedule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")

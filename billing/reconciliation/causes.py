@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 from billing.reconciliation.cells import Cell, Event, Series
 from models.reconciliation import Cause
@@ -168,13 +168,16 @@ LATE_AFTER = timedelta(hours=24)
 """An event that was received later than this after it happened is late."""
 
 
+def roundings(quantity: Decimal, step: Decimal) -> set[Decimal]:
+    """Return what a quantity may be rounded to: halves away from zero or to even, as systems do."""
+    return {quantity.quantize(step, how) for how in (ROUND_HALF_UP, ROUND_HALF_EVEN)}
+
+
 def by_event(events: Sequence[Event]) -> dict[Cause, list[Event]]:
     """Return the differing events by cause: late, copy, rounding, and what is plainly missing, extra or altered."""
     found: dict[Cause, list[Event]] = {}
     altered = [event for event in events if event.what == "altered"]
-    rounded = any(
-        all(event.theirs == event.ours.quantize(step, ROUND_HALF_UP) for event in altered) for step in ROUNDED_TO
-    )
+    rounded = any(all(event.theirs in roundings(event.ours, step) for event in altered) for step in ROUNDED_TO)
     for event in events:
         cause = Cause(event.what)
         if cause is Cause.ALTERED and rounded:

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -179,7 +179,7 @@ def _in_all(rest: Sequence[Cell]) -> Named:
     difference = sum((cell.theirs - cell.ours for cell in rest), ZERO)
     cause = Cause.MISSING if difference < 0 else Cause.EXTRA
     evidence = f"{len(rest)} cells differ by {decimal_text(difference)} in all"
-    if all(cell.theirs in {cell.ours.quantize(step, ROUND_HALF_UP) for step in causes.ROUNDED_TO} for cell in rest):
+    if any(all(cell.theirs in causes.roundings(cell.ours, step) for cell in rest) for step in causes.ROUNDED_TO):
         cause, evidence = (
             Cause.ROUNDING,
             f"{len(rest)} cells are the other's rounded, {decimal_text(difference)} in all",
