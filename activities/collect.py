@@ -83,7 +83,7 @@ class Collect:
     @activity.defn(name="collect.source_state")
     def source_state(self, task: SealSource) -> SourceState:
         """Return whether a source is complete past the end of every customer's month."""
-        watermark = self._source(task.source).watermark()
+        watermark = self._complete_up_to(self._source(task.source))
         complete = watermark >= self._window(task.month).ends_at
         return SourceState(source=task.source, complete=complete, watermark=watermark)
 
@@ -103,7 +103,7 @@ class Collect:
             return _ref(kept)
         source = self._source(task.source)
         window = self._window(task.month)
-        watermark = source.watermark()
+        watermark = self._complete_up_to(source)
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
         declared = outside.policy.sources[task.source]
@@ -187,6 +187,10 @@ class Collect:
         if name not in self.outside.sources or name not in self.outside.policy.sources:
             raise UnknownSource("no such source", source=name)
         return self.outside.sources[name]
+
+    def _complete_up_to(self, source: UsageSource) -> datetime:
+        """Return up to when a source is complete, by what it has and by the freshness its policy declares."""
+        return self.outside.policy.sources[source.name].complete_up_to(source.watermark())
 
     def _period(self, task: CustomerRef) -> Period:
         contracts = self.outside.terms.contracts(task.customer)

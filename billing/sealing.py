@@ -15,7 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.columns import BUCKETS, COLUMNS, QUANTITY, SEALED
+from models.columns import BUCKETS, QUANTITY, REPORTED, SEALED, reported
 from models.period import Period, hour_of
 from models.refusal import Refusal
 from models.snapshot import SourceCounts
@@ -148,9 +148,9 @@ def _database(folder: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> None:
-    with pq.ParquetWriter(path, COLUMNS, compression="lz4") as writer:
+    with pq.ParquetWriter(path, REPORTED, compression="lz4") as writer:
         for batch in batches:
-            writer.write_batch(batch.select(COLUMNS.names).cast(COLUMNS))
+            writer.write_batch(reported(batch))
 
 
 _SEALED = ", ".join(SEALED.names)
@@ -163,7 +163,7 @@ SELECT named.*,
        {inside} AS inside,
        EXISTS (SELECT 1 FROM seen WHERE seen.id = named.id AND seen.meter = named.meter) AS before
 FROM named WHERE mark IN (SELECT mark FROM repeated)
-WINDOW same AS (PARTITION BY id, meter ORDER BY received_at NULLS LAST, account, quantity, starts_at, dims, place)
+WINDOW same AS (PARTITION BY id, meter ORDER BY received_at NULLS LAST, account, quantity, starts_at, dims, place, cost)
 """
 
 _KEPT = f"""

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
     sheets_prefix: str = "sheets/"
+    sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket
+    sheets_file: Path | None = None  # decimal sign, delimiter and currency of the sheets; None: 1,234.5 and commas
     token: SecretStr | None = None  # whose decisions the CLI writes
     automatic_approval: bool = False  # off: a person approves every statement
     temporal_address: str = "127.0.0.1:7233"
@@ -38,6 +40,9 @@ class Settings(BaseSettings):
     evidence_bucket: str = "tieout-evidence"
     sources_bucket: str = "tieout-sources"
     clickhouse_url: SecretStr | None = None
+    clickhouse_file: Path | None = None  # how its table is read, see adapters/usage_tables.py; None: the house's names
+    usage_url: SecretStr | None = None  # of the PostgreSQL that holds the source named `postgres`
+    usage_file: Path | None = None  # how its table is read
     stripe_url: str = "https://api.stripe.com"
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None

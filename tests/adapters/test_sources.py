@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from adapters.clickhouse import ClickHouseMapping, ClickHouseUsage
+from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.object_store import EvidenceChanged, S3Store, s3_client
 from adapters.posthog import ExportUnreadable, Metered, PostHogExport, PostHogMapping
+from adapters.usage_tables import ColumnMissing
 from devstack.book.sources import COLUMNS, TABLE
 from devstack.up import Stack
 from models.period import month_period
@@ -59,16 +60,16 @@ def test_clickhouse_streams_events_with_exact_quantities(stack: Stack, table: st
     ]
     with clickhouse_connect.get_client(dsn=stack.endpoints.clickhouse_url) as client:
         client.insert(table, rows, column_names=list(COLUMNS))
-    source = ClickHouseUsage(stack.endpoints.clickhouse_url, ClickHouseMapping(table=table))
+    source = ClickHouseUsage(stack.endpoints.clickhouse_url, CLICKHOUSE.model_copy(update={"table": table}))
     (row,) = [row for batch in source.read(OCTOBER) for row in batch.to_pylist()]
     assert (row["id"], row["quantity"], row["starts_at"]) == ("a", Decimal("0.000000000001"), AT)
     assert row["dims"] == '{"a":"é","b":"x/y"}'
     assert source.watermark() == OCTOBER.ends_at
 
 
-def test_a_clickhouse_table_that_is_not_there_is_a_fault_that_is_retried(stack: Stack) -> None:
-    source = ClickHouseUsage(stack.endpoints.clickhouse_url, ClickHouseMapping(table="nowhere"))
-    with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError):
+def test_a_clickhouse_table_that_is_not_there_is_refused(stack: Stack) -> None:
+    source = ClickHouseUsage(stack.endpoints.clickhouse_url, CLICKHOUSE.model_copy(update={"table": "nowhere"}))
+    with pytest.raises(ColumnMissing, match="no table"):
         list(source.read(OCTOBER))
 
 
