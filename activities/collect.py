@@ -24,8 +24,8 @@ from activities.messages import (
     SnapshotRef,
     SourceState,
 )
-from activities.ports import UsageSource
-from billing import sealing, terms
+from activities.ports import CrossChecked, UsageSource
+from billing import cross_check, sealing, terms
 from billing.rating import cuts
 from models.close import Stage, State
 from models.period import Period, month_period
@@ -95,7 +95,7 @@ class Collect:
         of (source, month, revision), so that a second pass changes nothing.
 
         Raises:
-            SourceIncomplete, UnusableQuantity: nothing was sealed.
+            SourceIncomplete, UnusableQuantity, CrossCheckDiffers: nothing was sealed.
         """
         outside = self.outside
         kept = outside.evidence.snapshot(task.source, task.month, task.revision)
@@ -118,6 +118,10 @@ class Collect:
                 cuts=self._cuts(task.month),
                 memory_mib=outside.usage_memory_mib,
             )
+            if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
+                cross_check.refuse_difference(
+                    cross_check.totals_of(sealed.rows), counted, declared, sealed.counts.seen_before
+                )
             where = f"snapshots/{task.month}@{task.revision}/{task.source}"
             snapshot = Snapshot(
                 source=task.source,

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
+    posthog_url: str = "https://us.posthog.com"
+    posthog_project: str | None = None  # the project whose totals the export is held against; None: it is not
+    posthog_key: SecretStr | None = None  # a personal API key with query:read
     sheets_prefix: str = "sheets/"
     sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket
     sheets_file: Path | None = None  # decimal sign, delimiter and currency of the sheets; None: 1,234.5 and commas

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 from pydantic import SecretStr
 
 from activities.deeds import Outside
@@ -17,7 +18,8 @@ from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres_usage import PostgresUsage
-from adapters.posthog import PostHogExport, read_mapping
+from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
+from adapters.posthog_query import PostHogQuery
 from adapters.source_files import FolderFiles, S3Files, SourceFiles
 from adapters.spreadsheets import SheetLayout, Spreadsheets
 from adapters.stripe import StripeInvoices
@@ -29,6 +31,9 @@ from models.usage_policy import UsagePolicy
 from runtime.clock import SystemClock
 from runtime.engine import engine_id
 from runtime.settings import Settings
+
+POSTHOG_SECONDS = 30.0
+"""Longer than the ten seconds a query may take there."""
 
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
@@ -89,7 +94,8 @@ def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
                 known[name] = PostgresUsage(_needed(config.usage_url, "TIEOUT_USAGE_URL"), table)
             case "posthog":
                 mapping = read_mapping(_file(config, config.posthog_file, "posthog.yaml", "TIEOUT_POSTHOG_FILE"))
-                known[name] = PostHogExport(s3, config.sources_bucket, config.posthog_prefix, mapping)
+                export = S3Files(s3, config.sources_bucket, config.posthog_prefix)
+                known[name] = PostHogExport(export, mapping, _cross_check(config, mapping))
             case "sheet":
                 files: SourceFiles = (
                     FolderFiles(config.sheets_folder)
@@ -101,6 +107,14 @@ def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
             case _:
                 raise SettingMissing("the policy declares a source without an adapter", source=name)
     return known
+
+
+def _cross_check(config: Settings, mapping: PostHogMapping) -> PostHogQuery | None:
+    """Return PostHog's own totals to hold the export against, where a project and a key are named."""
+    if config.posthog_project is None:
+        return None
+    client = httpx.Client(base_url=config.posthog_url, timeout=POSTHOG_SECONDS)
+    return PostHogQuery(client, config.posthog_project, _needed(config.posthog_key, "TIEOUT_POSTHOG_KEY"), mapping)
 
 
 def platform_of(config: Settings) -> StripeInvoices:

@@ -16,6 +16,7 @@ import zstandard
 from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.object_store import EvidenceChanged, S3Store, s3_client
 from adapters.posthog import ExportUnreadable, Metered, PostHogExport, PostHogMapping
+from adapters.source_files import S3Files
 from adapters.usage_tables import ColumnMissing
 from devstack.book.sources import COLUMNS, TABLE
 from devstack.up import Stack
@@ -101,7 +102,7 @@ def key(prefix: str, day: int, ending: str) -> str:
 def export(s3: Any, prefix: str, files: dict[str, bytes]) -> PostHogExport:
     for name, body in files.items():
         s3.put_object(Bucket="tieout-sources", Key=name, Body=body)
-    return PostHogExport(s3, "tieout-sources", prefix, MAPPING)
+    return PostHogExport(S3Files(s3, "tieout-sources", prefix), MAPPING)
 
 
 def test_posthog_parquet_and_json_lines_give_the_same_usage(s3: Any) -> None:
@@ -140,7 +141,9 @@ def test_a_truncated_parquet_part_refuses_the_source_by_file(s3: Any) -> None:
 
 
 def test_an_export_without_files_is_complete_up_to_nothing(s3: Any) -> None:
-    assert PostHogExport(s3, "tieout-sources", "ph-none/", MAPPING).watermark() == datetime(1970, 1, 1, tzinfo=UTC)
+    assert PostHogExport(S3Files(s3, "tieout-sources", "ph-none/"), MAPPING).watermark() == datetime(
+        1970, 1, 1, tzinfo=UTC
+    )
 
 
 def test_the_store_keeps_the_first_bytes_of_a_key_and_notices_changed_ones(stack: Stack, tmp_path: Any) -> None:

@@ -1,6 +1,5 @@
 """Spreadsheets: what a team's workbook may look like, and what is refused by file, sheet and cell."""
 
-import hashlib
 import io
 import zipfile
 from collections.abc import Sequence
@@ -11,72 +10,16 @@ from typing import Any
 
 import openpyxl
 import pytest
-from botocore.exceptions import ClientError
 from pydantic import ValidationError
-from urllib3.exceptions import ProtocolError
 
 from adapters import workbooks
 from adapters.reading import SourceChangedWhileRead
 from adapters.source_files import FolderFiles, S3Files
 from adapters.spreadsheets import SheetLayout, SheetUnreadable, Spreadsheets
 from models.period import month_period
+from tests.adapters.fake_s3 import FILE_FAULTS, FakeS3
 
 HEADER = ("Customer", "Meter", "Date", "Qty")
-
-
-class FakeS3:
-    """Keys and bodies; the two calls the reader makes, and what may go wrong with them."""
-
-    def __init__(self, files: dict[str, bytes], fault: str = "") -> None:
-        self.files = files
-        self.fault = fault
-        self.lists = 0
-
-    def get_paginator(self, _name: str) -> "FakeS3":
-        return self
-
-    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:
-        self.lists += 1
-        if self.fault == "changes its answer on re-read" and self.lists % 2 == 0:
-            self.files = {key: body + b" " for key, body in self.files.items()}
-        longer = 1 if self.fault == "lies about its count" else 0
-        return [
-            {
-                "Contents": [
-                    {"Key": key, "ETag": hashlib.md5(body).hexdigest(), "Size": len(body) + longer}
-                    for key, body in self.files.items()
-                    if key.startswith(Prefix)
-                ]
-            }
-        ]
-
-    def get_object(self, Bucket: str, Key: str, IfMatch: str) -> dict[str, Any]:
-        body = self.files[Key]
-        if self.fault == "was replaced after it was listed":
-            body += b" "
-        if hashlib.md5(body).hexdigest() != IfMatch:
-            raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "GetObject")
-        if self.fault == "returns a short last block":
-            body = body[:-7]
-        return {"Body": Dying(body) if self.fault == "dies in mid-stream" else io.BytesIO(body)}
-
-
-class Dying(io.BytesIO):
-    """A body whose connection breaks after the first block."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if self.tell():
-            raise ProtocolError("connection broken: incomplete read")
-        return super().read(9)
-
-
-FILE_FAULTS = (
-    "dies in mid-stream",
-    "lies about its count",
-    "returns a short last block",
-    "was replaced after it was listed",
-    "changes its answer on re-read",
-)
 
 
 def a_sheet(*rows: Sequence[Any], zone: str = "America/Los_Angeles") -> Spreadsheets:
@@ -226,6 +169,7 @@ def test_the_sheets_own_cost_is_kept_with_its_currency() -> None:
         read(a_sheet(header[:5], ("acme", "call.minutes", date(2026, 10, 3), 1, 0.07)))
 
 
+# As office programs write it: nothing stands between cells.
 ODS = """<?xml version="1.0" encoding="UTF-8"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
  xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
@@ -239,7 +183,9 @@ ODS = """<?xml version="1.0" encoding="UTF-8"?>
 <table:table-cell office:value-type="string"><text:p>sms.segments</text:p></table:table-cell>
 <table:table-cell office:value-type="date" office:date-value="2026-10-02"><text:p>2 Oct</text:p></table:table-cell>
 <table:table-cell office:value-type="float" office:value="41"><text:p>41</text:p></table:table-cell></table:table-row>
-</table:table></office:spreadsheet></office:body></office:document-content>"""
+</table:table></office:spreadsheet></office:body></office:document-content>""".replace(
+    "\n", ""
+)  # as office programs write it: nothing between cells
 MIMETYPE = "application/vnd.oasis.opendocument.spreadsheet"
 MANIFEST = f"""<?xml version="1.0" encoding="UTF-8"?>
 <manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0">
