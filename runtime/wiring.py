@@ -90,8 +90,10 @@ def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
                 table = read_value(config.clickhouse_file, TableMapping) if config.clickhouse_file else CLICKHOUSE
                 known[name] = ClickHouseUsage(_needed(config.clickhouse_url, "TIEOUT_CLICKHOUSE_URL"), table)
             case "postgres":
-                table = read_value(_file(config, config.usage_file, "usage.yaml", "TIEOUT_USAGE_FILE"), TableMapping)
-                known[name] = PostgresUsage(_needed(config.usage_url, "TIEOUT_USAGE_URL"), table)
+                if config.usage_file is None:
+                    raise SettingMissing("a file is not named", setting="TIEOUT_USAGE_FILE")
+                url = _needed(config.usage_url, "TIEOUT_USAGE_URL")
+                known[name] = PostgresUsage(url, read_value(config.usage_file, TableMapping))
             case "posthog":
                 mapping = read_mapping(_file(config, config.posthog_file, "posthog.yaml", "TIEOUT_POSTHOG_FILE"))
                 export = S3Files(s3, config.sources_bucket, config.posthog_prefix)
