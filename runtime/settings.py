@@ -13,7 +13,7 @@ STATE_FOLDER = ".tieout"
 class Settings(BaseSettings):
     """Where the outside is. Every name is an environment variable with the prefix TIEOUT_."""
 
-    model_config = SettingsConfigDict(env_prefix="TIEOUT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TIEOUT_", extra="ignore", frozen=True, env_ignore_empty=True)
 
     environment: str = "production"  # embedded | production; demo people exist in the embedded one only
     entity: str = "Lumen Voice, Inc."  # whose books these are
