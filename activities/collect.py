@@ -24,8 +24,8 @@ from activities.messages import (
     SnapshotRef,
     SourceState,
 )
-from activities.ports import UsageSource
-from billing import sealing, terms
+from activities.ports import CrossChecked, UsageSource
+from billing import cross_check, sealing, terms
 from billing.rating import cuts
 from models.close import Stage, State
 from models.period import Period, month_period
@@ -84,7 +84,7 @@ class Collect:
     @activity.defn(name="collect.source_state")
     def source_state(self, task: SealSource) -> SourceState:
         """Return whether a source is complete past the end of every customer's month."""
-        watermark = self._source(task.source).watermark()
+        watermark = self._complete_up_to(self._source(task.source))
         complete = watermark >= self._window(task.month).ends_at
         return SourceState(source=task.source, complete=complete, watermark=watermark)
 
@@ -96,7 +96,7 @@ class Collect:
         of (source, month, revision), so that a second pass changes nothing.
 
         Raises:
-            SourceIncomplete, UnusableQuantity: nothing was sealed.
+            SourceIncomplete, UnusableQuantity, CrossCheckDiffers: nothing was sealed.
         """
         outside = self.outside
         kept = outside.evidence.snapshot(task.source, task.month, task.revision)
@@ -104,7 +104,7 @@ class Collect:
             return _ref(kept)
         source = self._source(task.source)
         window = self._window(task.month)
-        watermark = source.watermark()
+        watermark = self._complete_up_to(source)
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
         declared = outside.policy.sources[task.source]
@@ -119,6 +119,10 @@ class Collect:
                 cuts=self._cuts(task.month),
                 memory_mib=outside.usage_memory_mib,
             )
+            if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
+                cross_check.refuse_difference(
+                    cross_check.totals_of(sealed.rows), counted, declared, sealed.counts.seen_before
+                )
             where = f"snapshots/{task.month}@{task.revision}/{task.source}"
             snapshot = Snapshot(
                 source=task.source,
@@ -215,6 +219,10 @@ class Collect:
         if name not in self.outside.sources or name not in self.outside.policy.sources:
             raise UnknownSource("no such source", source=name)
         return self.outside.sources[name]
+
+    def _complete_up_to(self, source: UsageSource) -> datetime:
+        """Return up to when a source is complete, by what it has and by the freshness its policy declares."""
+        return self.outside.policy.sources[source.name].complete_up_to(source.watermark())
 
     def _period(self, task: CustomerRef) -> Period:
         contracts = self.outside.terms.contracts(task.customer)

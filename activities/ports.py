@@ -4,10 +4,10 @@ All are synchronous (deeds run in threads), and every write is safe to repeat: t
 with the same content returns what is there, a second with other content raises `Conflict`.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -23,7 +23,7 @@ from models.rate_card import RateVersion
 from models.rate_change import ChangeView, StepTaken
 from models.reconciliation import Reconciliation, Resolution
 from models.reports import OpenBalance
-from models.snapshot import Artifact, Snapshot
+from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 
 
@@ -40,6 +40,15 @@ class UsageSource(Protocol):
 
     def read(self, window: Period) -> Iterable[pa.RecordBatch]:
         """Yield everything of a window, in batches of the columns `models.columns.COLUMNS`."""
+        ...
+
+
+@runtime_checkable
+class CrossChecked(Protocol):
+    """A usage source that can be asked for its totals in a second way, independent of what is read."""
+
+    def totals(self, window: Period) -> Mapping[str, Total] | None:
+        """Return the totals of a window by meter, in the source's own units; None: it is not asked."""
         ...
 
 

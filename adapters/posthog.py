@@ -2,29 +2,35 @@
 
 https://posthog.com/docs/cdp/batch-exports/s3 : files are named by their interval, which is one of *ingestion*
 time, so late events stand in later files; duplicates are possible and told apart by uuid (sealing does);
-`properties` is JSON text in Parquet and an object in JSON lines; an interval without events writes no file.
+`properties` is JSON text in Parquet and an object in JSON lines; an interval without events writes no file;
+where a maximum file size is set, an interval has several parts and, when all of them are there, a manifest.
 """
 
+import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, Protocol, Self
 
 import duckdb
 import pyarrow as pa
+from pydantic import Field, model_validator
 
 from adapters.files import read_value
-from models.columns import COLUMNS, QUANTITY
+from adapters.source_files import CHUNK, SourceFile, SourceFiles, unchanged
+from models.columns import QUANTITY, REPORTED
+from models.money import Currency
 from models.period import Period
 from models.refusal import Refusal
+from models.snapshot import Total
 from models.value import Value
 
-NAME = re.compile(
-    r"/(?P<start>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)-(?P<end>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)"
-    r"(?:-\d+)?\.(?P<kind>parquet|jsonl)(?P<packed>\.zst|\.gz)?$"
-)
+INTERVAL = r"(?P<start>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)-(?P<end>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00)"
+PART = re.compile(rf"/{INTERVAL}(?:-\d+)?\.(?:parquet|jsonl)(?:\.(?:zst|gz))?$")
+MANIFEST = re.compile(rf"/{INTERVAL}_manifest\.json$")
+PACKINGS = {".zst": "zstd", ".gz": "gzip"}
 BATCH_ROWS = 100_000
 
 
@@ -41,13 +47,38 @@ class Metered(Value):
     meter: str
     quantity: str  # a property; null means: not metered by this event
     dimensions: dict[str, str] = {}  # dimension -> property
+    cost: str | None = None  # a property, such as $ai_total_cost_usd; of an event that meters several, name it once
+    currency: Currency | None = None  # of the cost
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.cost is None) != (self.currency is None):
+            raise ValueError("a cost needs its currency, and a currency its cost")
+        return self
 
 
 class PostHogMapping(Value):
     """Which events carry usage, and which property names the customer."""
 
     account: str = "organization"
-    metered: tuple[Metered, ...]
+    metered: tuple[Metered, ...] = Field(min_length=1)
+    manifest: bool = False  # a maximum file size is set: an interval is there when its manifest is
+
+
+class Interval(NamedTuple):
+    """One run of the export."""
+
+    start: datetime
+    end: datetime
+    parts: tuple[SourceFile, ...]
+
+
+class CrossCheck(Protocol):
+    """A second way to the same totals."""
+
+    def totals(self, window: Period, ingested_before: datetime) -> Mapping[str, Total]:
+        """Return, by meter, the events of a window that had been ingested by an instant."""
+        ...
 
 
 class PostHogExport:
@@ -56,46 +87,68 @@ class PostHogExport:
     grain = "event"
     timezone = "UTC"
 
-    def __init__(self, s3: Any, bucket: str, prefix: str, mapping: PostHogMapping, name: str = "posthog") -> None:
+    def __init__(
+        self, files: SourceFiles, mapping: PostHogMapping, check: CrossCheck | None = None, name: str = "posthog"
+    ) -> None:
         self.name = name
-        self._s3 = s3
-        self._bucket = bucket
-        self._prefix = prefix
+        self._files = files
         self._mapping = mapping
+        self._check = check
 
     def watermark(self) -> datetime:
-        """Return the end of the newest interval that was exported; the epoch where there is none."""
-        return max((end for _, _, end in self._parts()), default=datetime.fromtimestamp(0, UTC))
+        """Return the end of the newest interval that was exported whole; the epoch where there is none."""
+        return max((run.end for run in self._runs(self._files.listed())), default=datetime.fromtimestamp(0, UTC))
 
     def read(self, window: Period) -> Iterator[pa.RecordBatch]:
         """Yield the usage of every part that can hold events of a window: all intervals that end after its start.
 
         Raises:
-            ExportUnreadable: a part is truncated or is not what its name says.
+            ExportUnreadable: a part is truncated, is not what its name says, or is missing from its manifest's list.
+            SourceChangedWhileRead: a part came, went or changed during the pass, or did not arrive whole.
         """
-        for key, _, end in self._parts():
-            if end <= window.starts_at:
-                continue
-            with tempfile.TemporaryDirectory(prefix="tieout-export-") as folder:
-                path = Path(folder) / Path(key).name.replace(":", "")
-                self._s3.download_file(self._bucket, key, str(path))
-                try:
-                    yield from self._usage(path, key)
-                except duckdb.Error as error:
-                    raise ExportUnreadable(f"a part cannot be read: {error}", file=key) from error
+        with unchanged(self._files) as listed:
+            for run in self._runs(listed):
+                if run.end <= window.starts_at:
+                    continue
+                for part in run.parts:
+                    with tempfile.TemporaryDirectory(prefix="tieout-export-") as folder:
+                        path = Path(folder) / Path(part.key).name.replace(":", "")
+                        self._files.fetch(part, path)
+                        try:
+                            yield from self._usage(_unpacked(path), part.key)
+                        except (duckdb.Error, OSError) as error:
+                            raise ExportUnreadable(f"a part cannot be read: {error}", file=part.key) from error
 
-    def _parts(self) -> list[tuple[str, datetime, datetime]]:
-        """Return key, interval start and end of every part, in order of time."""
-        parts = []
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-        for page in pages:
-            for item in page.get("Contents", []):
-                name = NAME.search(item["Key"])
-                if name:
-                    parts.append(
-                        (item["Key"], datetime.fromisoformat(name["start"]), datetime.fromisoformat(name["end"]))
-                    )
-        return sorted(parts, key=lambda part: (part[1], part[0]))
+    def totals(self, window: Period) -> Mapping[str, Total] | None:
+        """Return what PostHog itself counts of a window, by meter, of what the export can have; None: no check."""
+        return self._check.totals(window, self.watermark()) if self._check else None
+
+    def _runs(self, listed: Sequence[SourceFile]) -> list[Interval]:
+        """Return the intervals that are there, in order of time."""
+        parts: dict[tuple[datetime, datetime], list[SourceFile]] = {}
+        manifests: dict[tuple[datetime, datetime], SourceFile] = {}
+        for file in listed:
+            if name := PART.search(file.key):
+                parts.setdefault(_interval(name), []).append(file)
+            elif name := MANIFEST.search(file.key):
+                manifests[_interval(name)] = file
+        self._refuse_missing(manifests, {file.key for file in listed})
+        there = {span: files for span, files in parts.items() if span in manifests or not self._mapping.manifest}
+        return [Interval(*span, tuple(files)) for span, files in sorted(there.items())]
+
+    def _refuse_missing(self, manifests: Mapping[tuple[datetime, datetime], SourceFile], there: set[str]) -> None:
+        """Refuse an interval whose manifest names a part that is not there."""
+        for manifest in manifests.values():
+            with tempfile.TemporaryDirectory(prefix="tieout-manifest-") as folder:
+                path = Path(folder) / "manifest.json"
+                self._files.fetch(manifest, path)
+                try:
+                    named = json.loads(path.read_bytes())["files"]
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ExportUnreadable("a manifest does not list its files", file=manifest.key) from error
+            for key in named:
+                if key not in there:
+                    raise ExportUnreadable("a part that the manifest names is not there", file=key, by=manifest.key)
 
     def _usage(self, path: Path, key: str) -> Iterator[pa.RecordBatch]:
         with duckdb.connect(config={"threads": 1}) as db:
@@ -105,6 +158,22 @@ class PostHogExport:
                 relation = db.sql(_select(self._mapping.account, metered, key))
                 for batch in relation.to_arrow_reader(BATCH_ROWS):
                     yield _as_columns(batch)
+
+
+def _interval(name: re.Match[str]) -> tuple[datetime, datetime]:
+    return datetime.fromisoformat(name["start"]), datetime.fromisoformat(name["end"])
+
+
+def _unpacked(path: Path) -> Path:
+    """Return a part with its packing taken off; OSError where it is cut off, which DuckDB would pass over for zstd."""
+    packing = PACKINGS.get(path.suffix)
+    if packing is None or ".parquet" in path.suffixes:  # Parquet packs inside
+        return path
+    plain = path.with_suffix("")
+    with pa.CompressedInputStream(pa.OSFile(str(path)), packing) as packed, plain.open("wb") as out:
+        while part := packed.read(CHUNK):
+            out.write(part)
+    return plain
 
 
 def _reader(path: Path) -> str:
@@ -140,9 +209,17 @@ def _select(account: str, metered: Metered, key: str) -> str:
         f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"
         f" {_text(metered.meter)} AS meter, TRY_CAST({text} AS DECIMAL(38, 12)) AS quantity,"
         " timestamp::TIMESTAMPTZ AS starts_at, NULL::TIMESTAMPTZ AS ends_at, _inserted_at::TIMESTAMPTZ AS received_at,"
-        f" {columns} AS dims, {_text(key)} AS place"
+        f" {columns} AS dims, {_text(key)} AS place, {_cost(metered)}"
         f" FROM events WHERE event = {_text(metered.event)} AND {text} IS NOT NULL"
     )
+
+
+def _cost(metered: Metered) -> str:
+    """Return the SQL of an event's own cost; text that is no number there is a cost that is not known."""
+    if metered.cost is None:
+        return "NULL AS cost, NULL AS cost_currency"
+    cost = f"TRY_CAST(json_extract_string(properties, {_path(metered.cost)}) AS DECIMAL(38, 12))"
+    return f"{cost} AS cost, CASE WHEN {cost} IS NOT NULL THEN {_text(str(metered.currency))} END AS cost_currency"
 
 
 def _path(name: str) -> str:
@@ -156,8 +233,8 @@ def _text(value: str) -> str:
 def _as_columns(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns: Mapping[str, pa.Array] = {name: batch.column(name) for name in batch.schema.names}
     return pa.RecordBatch.from_arrays(
-        [columns[field.name].cast(QUANTITY if field.name == "quantity" else field.type) for field in COLUMNS],
-        schema=COLUMNS,
+        [columns[field.name].cast(QUANTITY if field.name == "quantity" else field.type) for field in REPORTED],
+        schema=REPORTED,
     )
 
 

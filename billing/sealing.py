@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from models.columns import BUCKETS, COLUMNS, QUANTITY, SEALED
+from models.columns import BUCKETS, QUANTITY, REPORTED, SEALED, reported
 from models.period import Period, hour_of
 from models.refusal import Refusal
 from models.snapshot import SourceCounts
@@ -154,10 +154,10 @@ def _database(folder: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> None:
-    repeating = ["account", "meter", "dims", "place"]
-    with pq.ParquetWriter(path, COLUMNS, compression="lz4", use_dictionary=repeating) as writer:
+    repeating = ["account", "meter", "dims", "place", "cost_currency"]
+    with pq.ParquetWriter(path, REPORTED, compression="lz4", use_dictionary=repeating) as writer:
         for batch in batches:
-            writer.write_batch(batch.select(COLUMNS.names).cast(COLUMNS))
+            writer.write_batch(reported(batch))
 
 
 _SEALED = ", ".join(SEALED.names)
@@ -170,7 +170,7 @@ SELECT named.*,
        {inside} AS inside,
        EXISTS (SELECT 1 FROM seen WHERE seen.id = named.id AND seen.meter = named.meter) AS before
 FROM named WHERE mark IN (SELECT mark FROM repeated)
-WINDOW same AS (PARTITION BY id, meter ORDER BY received_at NULLS LAST, account, quantity, starts_at, dims, place)
+WINDOW same AS (PARTITION BY id, meter ORDER BY received_at NULLS LAST, account, quantity, starts_at, dims, place, cost)
 """
 
 _KEPT = f"""

@@ -75,8 +75,9 @@ def _chain(config: Settings) -> str:
 
 
 def _source(config: Settings, name: str) -> str:
-    source = wiring.sources_of(config, wiring.policy_of(config))[name]
-    return f"complete up to {instant_text(source.watermark())}"
+    policy = wiring.policy_of(config)
+    newest = wiring.sources_of(config, policy)[name].watermark()
+    return f"complete up to {instant_text(policy.sources[name].complete_up_to(newest))}"
 
 
 async def _temporal(config: Settings) -> str:

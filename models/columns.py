@@ -19,8 +19,31 @@ COLUMNS = pa.schema(
 )
 """What every source yields."""
 
-SEALED = pa.schema([pa.field("customer", pa.string()), *COLUMNS])
+COST = pa.schema(
+    [
+        pa.field("cost", QUANTITY),  # what the source says the usage cost us; null where it says nothing
+        pa.field("cost_currency", pa.string()),
+    ]
+)
+"""What a source may add: its own cost. It is kept beside the usage and changes no digest, fingerprint or identity."""
+
+REPORTED = pa.schema([*COLUMNS, *COST])
+"""What is read, with nulls for a cost that a source does not carry."""
+
+SEALED = pa.schema([pa.field("customer", pa.string()), *REPORTED])
 """What is kept: the same, with our customer id."""
+
+
+def reported(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch as REPORTED; KeyError where one of the columns that every source yields is missing."""
+    arrays = [
+        batch.column(field.name).cast(field.type)
+        if field.name in batch.schema.names or field.name not in COST.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in REPORTED
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=REPORTED)
+
 
 DIGEST = pa.decimal128(38, 0)
 

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from models.period import Month, Period
 from models.usage import Identifier
-from models.value import Instant, Value
+from models.value import Exact, Instant, Value
 
 
 class Artifact(Value):
@@ -15,6 +15,13 @@ class Artifact(Value):
     sha256: str
     rows: int = Field(ge=0)
     bytes: int = Field(ge=0)
+
+
+class Total(Value):
+    """How many events of one meter a source has, and their quantity in its own unit."""
+
+    events: int = Field(ge=0)
+    quantity: Exact
 
 
 class SourceCounts(Value):

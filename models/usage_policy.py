@@ -1,7 +1,7 @@
 """Usage policy: what each source declares about itself, and which source speaks with authority."""
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
@@ -27,17 +27,29 @@ class UnitConversion(Value):
     divide: Positive
 
 
+class Freshness(Value):
+    """How long after the newest thing a source has, earlier things may still arrive in it."""
+
+    lag: timedelta = Field(default=timedelta(0), ge=timedelta(0), strict=False)  # such as PT6H
+
+
 class SourcePolicy(Value):
     """What a source declares: grain, zone of its days, aliases, unit conversions, and the meters it carries."""
 
     grain: Literal["event", "day"]
     timezone: Zone = "UTC"
     scale: dict[str, int] = {}
-    watermark: Instant | None = None
+    watermark: Instant | None = None  # complete up to here, by a person's word; for a source that fell silent
+    freshness: Freshness = Freshness()
     aliases: dict[str, Identifier] = {}
     units: dict[str, UnitConversion] = {}
     match: str = Field(default="id", pattern=r"^[A-Za-z_$][A-Za-z0-9_$.]*$")  # id, or the dimension that names an event
     carries: tuple[str, ...] = ("*",)
+
+    def complete_up_to(self, newest: datetime) -> datetime:
+        """Return up to when a source is complete that has this as its newest: its lag before, or as declared."""
+        behind = newest - self.freshness.lag if newest.timestamp() > 0 else newest  # the epoch: it has nothing yet
+        return max(behind, self.watermark) if self.watermark else behind
 
     def carries_meter(self, meter: str) -> bool:
         """Return whether the source reports this meter at all."""

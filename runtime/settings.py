@@ -13,7 +13,7 @@ STATE_FOLDER = ".tieout"
 class Settings(BaseSettings):
     """Where the outside is. Every name is an environment variable with the prefix TIEOUT_."""
 
-    model_config = SettingsConfigDict(env_prefix="TIEOUT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TIEOUT_", extra="ignore", frozen=True, env_ignore_empty=True)
 
     environment: str = "production"  # embedded | production; demo people exist in the embedded one only
     entity: str = "Lumen Voice, Inc."  # whose books these are
@@ -26,7 +26,12 @@ class Settings(BaseSettings):
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
+    posthog_url: str = "https://us.posthog.com"
+    posthog_project: str | None = None  # the project whose totals the export is held against; None: it is not
+    posthog_key: SecretStr | None = None  # a personal API key with query:read
     sheets_prefix: str = "sheets/"
+    sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket
+    sheets_file: Path | None = None  # decimal sign, delimiter and currency of the sheets; None: 1,234.5 and commas
     token: SecretStr | None = None  # whose decisions the CLI writes
     automatic_approval: bool = False  # off: a person approves every statement
     temporal_address: str = "127.0.0.1:7233"
@@ -38,6 +43,9 @@ class Settings(BaseSettings):
     evidence_bucket: str = "tieout-evidence"
     sources_bucket: str = "tieout-sources"
     clickhouse_url: SecretStr | None = None
+    clickhouse_file: Path | None = None  # how its table is read, see adapters/usage_tables.py; None: the house's names
+    usage_url: SecretStr | None = None  # of the PostgreSQL that holds the source named `postgres`
+    usage_file: Path | None = None  # how its table is read
     stripe_url: str = "https://api.stripe.com"
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None

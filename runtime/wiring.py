@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import httpx
 from pydantic import SecretStr
 
 from activities.deeds import Outside
 from activities.ports import Histories, UsageSource
-from adapters.clickhouse import ClickHouseUsage
-from adapters.files import read_policy
+from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
+from adapters.files import read_policy, read_value
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.evidence import PostgresEvidence
@@ -16,9 +17,13 @@ from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
-from adapters.posthog import PostHogExport, read_mapping
-from adapters.spreadsheets import Spreadsheets
+from adapters.postgres_usage import PostgresUsage
+from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
+from adapters.posthog_query import PostHogQuery
+from adapters.source_files import FolderFiles, S3Files, SourceFiles
+from adapters.spreadsheets import SheetLayout, Spreadsheets
 from adapters.stripe import StripeInvoices
+from adapters.usage_tables import TableMapping
 from billing.approval import ApprovalPolicy
 from migrations.roles import role_url
 from models.refusal import Refusal
@@ -26,6 +31,9 @@ from models.usage_policy import UsagePolicy
 from runtime.clock import SystemClock
 from runtime.engine import engine_id
 from runtime.settings import Settings
+
+POSTHOG_SECONDS = 30.0
+"""Longer than the ten seconds a query may take there."""
 
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
@@ -79,15 +87,36 @@ def sources_of(config: Settings, policy: UsagePolicy) -> dict[str, UsageSource]:
     for name, declared in policy.sources.items():
         match name:
             case "clickhouse":
-                known[name] = ClickHouseUsage(_needed(config.clickhouse_url, "TIEOUT_CLICKHOUSE_URL"))
+                table = read_value(config.clickhouse_file, TableMapping) if config.clickhouse_file else CLICKHOUSE
+                known[name] = ClickHouseUsage(_needed(config.clickhouse_url, "TIEOUT_CLICKHOUSE_URL"), table)
+            case "postgres":
+                if config.usage_file is None:
+                    raise SettingMissing("a file is not named", setting="TIEOUT_USAGE_FILE")
+                url = _needed(config.usage_url, "TIEOUT_USAGE_URL")
+                known[name] = PostgresUsage(url, read_value(config.usage_file, TableMapping))
             case "posthog":
                 mapping = read_mapping(_file(config, config.posthog_file, "posthog.yaml", "TIEOUT_POSTHOG_FILE"))
-                known[name] = PostHogExport(s3, config.sources_bucket, config.posthog_prefix, mapping)
+                export = S3Files(s3, config.sources_bucket, config.posthog_prefix)
+                known[name] = PostHogExport(export, mapping, _cross_check(config, mapping))
             case "sheet":
-                known[name] = Spreadsheets(s3, config.sources_bucket, config.sheets_prefix, declared.timezone)
+                files: SourceFiles = (
+                    FolderFiles(config.sheets_folder)
+                    if config.sheets_folder
+                    else S3Files(s3, config.sources_bucket, config.sheets_prefix)
+                )
+                layout = read_value(config.sheets_file, SheetLayout) if config.sheets_file else SheetLayout()
+                known[name] = Spreadsheets(files, declared.timezone, layout)
             case _:
                 raise SettingMissing("the policy declares a source without an adapter", source=name)
     return known
+
+
+def _cross_check(config: Settings, mapping: PostHogMapping) -> PostHogQuery | None:
+    """Return PostHog's own totals to hold the export against, where a project and a key are named."""
+    if config.posthog_project is None:
+        return None
+    client = httpx.Client(base_url=config.posthog_url, timeout=POSTHOG_SECONDS)
+    return PostHogQuery(client, config.posthog_project, _needed(config.posthog_key, "TIEOUT_POSTHOG_KEY"), mapping)
 
 
 def platform_of(config: Settings) -> StripeInvoices:

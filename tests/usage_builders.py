@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from billing import sealing
 from billing.reconciliation.cells import Slice
 from models.authority import Authority, Tolerance
-from models.columns import BUCKETS, COLUMNS, SEALED
+from models.columns import BUCKETS, REPORTED, SEALED
 from models.period import Period, month_period
 from models.snapshot import SourceCounts
 from models.usage_policy import SourcePolicy, UsagePolicy
@@ -81,7 +81,7 @@ def sealed(
 ) -> SealedTables:
     """Return rows sealed as a source's snapshot."""
     declared = policy or SourcePolicy(grain="event")
-    batch = pa.RecordBatch.from_pylist(list(rows), schema=COLUMNS)
+    batch = pa.RecordBatch.from_pylist(list(rows), schema=REPORTED)
     with TemporaryDirectory() as scratch:
         folder, before = Path(scratch) / "seal", Path(scratch) / "earlier.parquet"
         folder.mkdir()

@@ -164,6 +164,9 @@ def mapping(differing: Sequence[Cell]) -> Named | None:
 
 
 ROUNDED_TO = tuple(Decimal(1).scaleb(-digits) for digits in range(4))
+ROUNDED_EVENTS = 2
+"""Fewer events than this that are the others' rounded may be so by chance."""
+
 LATE_AFTER = timedelta(hours=24)
 """An event that was received later than this after it happened is late."""
 
@@ -177,7 +180,9 @@ def by_event(events: Sequence[Event]) -> dict[Cause, list[Event]]:
     """Return the differing events by cause: late, copy, rounding, and what is plainly missing, extra or altered."""
     found: dict[Cause, list[Event]] = {}
     altered = [event for event in events if event.what == "altered"]
-    rounded = any(all(event.theirs in roundings(event.ours, step) for event in altered) for step in ROUNDED_TO)
+    rounded = len(altered) >= ROUNDED_EVENTS and any(
+        all(event.theirs in roundings(event.ours, step) for event in altered) for step in ROUNDED_TO
+    )
     for event in events:
         cause = Cause(event.what)
         if cause is Cause.ALTERED and rounded:
