@@ -19,6 +19,7 @@ NAMES: Mapping[Account, str] = {
     Account.CUSTOMER_BALANCE: "Liabilities:Contract:CustomerBalance",
     Account.REFUND_LIABILITY: "Liabilities:Contract:Refunds",
     Account.SALES_TAX: "Liabilities:SalesTax",
+    Account.UNCLAIMED: "Liabilities:UnclaimedProperty",
     Account.OPENING: "Equity:Opening",
     Account.PLATFORM_FEE: "Income:Fees:Platform",
     Account.USAGE: "Income:Usage:PayAsYouGo",
@@ -30,6 +31,9 @@ NAMES: Mapping[Account, str] = {
     Account.PROMOTIONAL: "Income:Contra:Promotional",
     Account.CREDIT_NOTES: "Income:Contra:CreditNotes",
     Account.BILLING_CORRECTIONS: "Income:Contra:Corrections",
+    Account.PAYMENT_FEES: "Expenses:PaymentFees",
+    Account.FX_REALIZED: "Expenses:Exchange:Realized",
+    Account.FX_UNREALIZED: "Expenses:Exchange:Unrealized",
 }
 """Accounts by what they are; ids of contracts and grants are metadata, never inside a name."""
 
