@@ -50,6 +50,15 @@ class NothingToExport(Refusal):
     remedy = "Export a period that has entries."
 
 
+class TooLargeForTheLedger(Refusal):
+    """An amount has more digits than the other ledger's import takes."""
+
+    remedy = "Export by a ledger that holds it (Beancount, hledger), or book the entry there by hand."
+
+
+_MOST_DIGITS, _MOST_DECIMALS = 10, 2
+
+
 @dataclass(frozen=True, slots=True)
 class Export:
     """Entries in the order of their dates, with what both formats say before and after them."""
@@ -91,6 +100,17 @@ def amount_text(amount: Decimal, currency: str, key: str = "") -> str:
     text = f"{amount:.{digits}f}"
     if Decimal(text) != amount:
         raise FinerThanTheCurrency("an amount is finer than its currency", amount=amount, currency=currency, entry=key)
+    return text
+
+
+def limited(amount: Decimal, currency: str, key: str) -> str:
+    """Return an amount as importers take it: ten digits and two decimals; raises TooLargeForTheLedger, or finer."""
+    text = amount_text(amount, currency, key)
+    whole, _, decimals = text.lstrip("-").partition(".")
+    if len(decimals) > _MOST_DECIMALS:
+        raise FinerThanTheCurrency("the ledger takes two decimals", amount=amount, currency=currency, entry=key)
+    if len(whole) > _MOST_DIGITS:
+        raise TooLargeForTheLedger("the ledger takes ten digits", amount=amount, currency=currency, entry=key)
     return text
 
 

@@ -25,9 +25,9 @@ def hledger_text(entries: Sequence[JournalEntry]) -> str:
     return "\n".join(_lines(export_of(entries))) + "\n"
 
 
-def write_hledger(folder: Path, entries: Sequence[JournalEntry]) -> Path:
+def write_hledger(folder: Path, entries: Sequence[JournalEntry], name: str = "close") -> Path:
     """Write `close.journal` and return its path."""
-    journal = folder / "close.journal"
+    journal = folder / f"{name}.journal"
     journal.write_text(hledger_text(entries))
     return journal
 
