@@ -19,6 +19,8 @@ from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarfloat import ScalarFloat
 
 from models.contract import Contract
+from models.entity import Entity
+from models.event import EVENT, Event
 from models.opening import Opening
 from models.parallel import BilledLine
 from models.rate_card import RateVersion
@@ -106,6 +108,28 @@ def read_prices(path: Path) -> tuple[RateVersion, ...]:
     if not isinstance(rows, CommentedSeq):
         raise MalformedFile(path, "expected a list of rate versions", 1)
     return tuple(_rate(path, row, rows.lc.item(index)[0] + 1) for index, row in enumerate(rows))
+
+
+def read_entity(path: Path) -> Entity:
+    """Return the entity and its policies of a YAML file; raises MalformedFile."""
+    return read_value(path, Entity)
+
+
+def read_events(path: Path) -> tuple[Event, ...]:
+    """Return the revenue events of a JSON lines file, in its order; raises MalformedFile.
+
+    An id is there once for each contract: an event that is sent twice is one event.
+    """
+    found: dict[tuple[str, str], Event] = {}
+    for line, row in _json_lines(path):
+        try:
+            event = EVENT.validate_python(_plain(row))
+        except ValidationError as error:
+            raise MalformedFile(path, _words(error), line, _key(error)) from error
+        key = (event.contract, event.id)
+        if found.setdefault(key, event) != event:
+            raise MalformedFile(path, f"the event {event.id} is there twice, and says two things", line, "id")
+    return tuple(found.values())
 
 
 def read_statements(path: Path) -> tuple[Statement, ...]:

@@ -1,17 +1,20 @@
 """Earning: one statement's movements, line kind by line kind; the order of its methods is the order of a month."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from decimal import Decimal
 
 from billing import grants
 from billing.grants import Costs, CostUnknown, Grant, Purse, Use
 from billing.net_lines import NetLine, NoRule
 from billing.ratable import Ratable
+from billing.rating.exact import exactly
+from billing.revenue_terms import RevenueTerms
+from models.event import Estimate
 from models.journal import Account, Rule
-from models.money import ZERO, split, total
-from models.period import first_day, next_month
+from models.money import ZERO, rounded, split, total
+from models.period import first_day, midnight, next_month
 from models.revenue import GrantPosition, Movement, RevenueSchedule
 from models.statement import LineKind, Pool, RatedLine, Statement
 
@@ -27,11 +30,30 @@ _LONGEST_MONTH_DAYS = 31
 _Ahead = tuple[tuple[Ratable, Decimal], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """What of an estimate is booked, and what it is measured against, over its window."""
+
+    window: datetime | date
+    whole: Decimal = ZERO  # of a floor: what is promised; of a price: what was billed
+    used: Decimal = ZERO
+    booked: Decimal = ZERO
+
+
 class Earning:
     """The movements of one statement, collected line by line; `grants` stand where this statement leaves them."""
 
-    def __init__(self, statement: Statement, before: Mapping[str, Grant], costs: Costs) -> None:
+    def __init__(
+        self,
+        statement: Statement,
+        before: Mapping[str, Grant],
+        costs: Costs,
+        terms: RevenueTerms,
+        estimated: Mapping[str, Estimated],
+    ) -> None:
         self.statement = statement
+        self.terms = terms
+        self.estimated = dict(estimated)
         self.grants = dict(before)
         self._before = before
         self._costs = costs
@@ -89,16 +111,35 @@ class Earning:
             )
         for grant, pools in windows.items():
             before = self.grants.get(grant)
-            drawn, expired = ZERO, ZERO
+            drawn, expired, broken = ZERO, ZERO, ZERO
             for pool in pools:  # several where one window ends and the next begins inside the month
-                use = grants.use_of(pool, self.grants.get(grant), self.statement, self._costs)
+                use, early = self._use(pool)
                 self.grants[grant] = use.after
-                drawn, expired = drawn + use.drawn, expired + use.expired
-            self._uses[grant] = Use(after=self.grants[grant], drawn=drawn, expired=expired)
-            self._draw(grant, before.balance if before else ZERO, self._uses[grant], lines)
+                drawn, expired, broken = drawn + use.drawn, expired + use.expired, broken + early
+            self._uses[grant] = Use(after=self.grants[grant], drawn=drawn, expired=expired + broken)
+            self._draw(
+                grant, before.balance if before else ZERO, Use(self.grants[grant], drawn, expired), broken, lines
+            )
 
-    def _draw(self, grant: str, balance: Decimal, use: Use, lines: Sequence[NetLine]) -> None:
-        purse = Purse(max(balance, ZERO))
+    def _use(self, pool: Pool) -> tuple[Use, Decimal]:
+        """Return what a pool earns by use and by expiry, and what of its breakage is earned before it expires (A6)."""
+        known = self.grants.get(pool.id)
+        if not self.terms.of(pool.id).expected:
+            return grants.use_of(pool, known, self.statement, self._costs), ZERO
+        if known is not None and known.window != pool.window.starts_at and known.remaining == 0:
+            known = Grant(id=known.id, unit=known.unit, balance=known.balance)  # each window has its own estimate
+        use = grants.use_of(pool, known, self.statement, self._costs)
+        after = use.after
+        if pool.window.ends_at <= midnight(self._end, self.statement.timezone):
+            left = replace(after, broken=ZERO, balance=after.balance + after.broken)
+            return Use(left, use.drawn, use.expired - after.broken), ZERO
+        target = after.breakage(self.terms.expected_use(pool.id, self.statement.period), self.statement.currency)
+        early = target - after.broken
+        return Use(replace(after, broken=target, balance=after.balance - early), use.drawn, use.expired), early
+
+    def _draw(self, grant: str, balance: Decimal, use: Use, broken: Decimal, lines: Sequence[NetLine]) -> None:
+        back = min(broken, ZERO)  # breakage that a new estimate takes back is owed again before anything is drawn
+        purse = Purse(max(balance, ZERO) - back)
         for line, amount in self._portions(grant, use.drawn, lines):
             if line is not None and line.kind is LineKind.FEE:
                 self._draw_for_fee(grant, purse, line, amount)
@@ -107,13 +148,31 @@ class Earning:
             for debit, part in purse.take(amount):
                 rule = Rule.A3 if debit is Account.PREPAID else Rule.C6
                 self._earn(rule, debit, account, part, line, f"drawn from {grant} at what it cost", grant)
-        for debit, part in purse.take(use.expired):
-            self._earn(Rule.A5, debit, Account.BREAKAGE, part, None, f"what expired of {grant}, at what it cost", grant)
+        self._expire(grant, purse, use.expired)
+        for debit, part in [(Account.PREPAID, back), *purse.take(broken - back)]:
+            why = f"expected breakage of {grant}, in proportion to its use"
+            self._earn(Rule.A6, debit, Account.BREAKAGE, part, None, why, grant)
+
+    def _expire(self, grant: str, purse: Purse, amount: Decimal) -> None:
+        """Earn what expired (A5, A7), unless it is owed still: back to the customer, or to the state (A8)."""
+        terms = self.terms.of(grant)
+        rule, account, into = (Rule.A7 if terms.rolls_over else Rule.A5), Account.BREAKAGE, self._rows
+        if terms.refundable:
+            account, into = Account.REFUND_LIABILITY, self._moved
+        elif terms.unclaimed:
+            rule, account, into = Rule.A8, Account.UNCLAIMED, self._moved
+        for debit, part in purse.take(amount):
+            self._add(into, rule, debit, account, part, None, f"what expired of {grant}, at what it cost", grant)
 
     def _draw_for_fee(self, grant: str, purse: Purse, line: RatedLine, amount: Decimal) -> None:
         """Earn a fee that a credit paid by its days: what lies ahead stays owed, as the fee's, not the credit's."""
         fee = Ratable(
-            line, amount, self.statement.currency, (Rule.A3, Account.PREPAID), (Rule.B1_EARNED, Account.DEFERRED_TIME)
+            line,
+            amount,
+            self.statement.currency,
+            (Rule.A3, Account.PREPAID),
+            (Rule.B1_EARNED, Account.DEFERRED_TIME),
+            monthly=self.terms.is_monthly(line.obligation),
         )
         now = fee.earned_by(self._end)
         for debit, part in purse.take(now):
@@ -147,11 +206,84 @@ class Earning:
             rule, account, why = _ARREARS[one.line.kind]
             if rule is Rule.C1 and (one.line.service_until - one.line.service_from).days > _LONGEST_MONTH_DAYS:
                 rule = Rule.C2
+            if rule is Rule.B2 and one.line.service_until <= first_day(self.statement.period):
+                rule, why = Rule.F2, "late_usage: usage of an earlier month, received after its close"
+            if rule in (Rule.C1, Rule.C2) and self.terms.of(one.line.grant).carries_forward:
+                why = "a shortfall that may be used later is owed, not earned"
+                args = (Rule.C7, Account.UNBILLED, Account.PREPAID, one.billed, one.line, why, one.line.grant)
+                self._add(self._moved, *args)
+                self._bill(Rule.B3, Account.UNBILLED, one.billed, one.line, why)
+                continue
             self._earn(rule, Account.UNBILLED, account, one.billed, one.line, why)
             self._bill(Rule.B3, Account.UNBILLED, one.billed, one.line, why)
             for grant, amount in one.given.items():
                 why_free = f"list value; {grant} is promotional, so the net is 0"
                 self._add(self._moved, Rule.D2, Account.PROMOTIONAL, account, amount, one.line, why_free, grant)
+
+    def expect_shortfalls(self, lines: Sequence[NetLine]) -> None:
+        """Earn a floor's expected shortfall in proportion to its use (C3); at its end what was billed takes its place.
+
+        What is accrued is a contract asset until then: it depends on more than time.
+        """
+        for pool in self.statement.pools:
+            if pool.kind != "postpaid" or not pool.in_force or not self.terms.of(pool.id).expected:
+                continue
+            known = self._floor(pool)
+            over = pool.window.ends_at <= midnight(self._end, self.statement.timezone)
+            target = ZERO if over else self._expected_shortfall(pool.id, known)
+            line = next((one.line for one in lines if one.line.grant == pool.id), None)
+            why = f"expected shortfall of {pool.id}, in proportion to its use"
+            change = target - known.booked
+            self._earn(Rule.C3, Account.CONTRACT_ASSET, Account.SHORTFALL, change, line, why, pool.id)
+            self.estimated[pool.id] = replace(known, booked=target)
+
+    def _floor(self, pool: Pool) -> Estimated:
+        known = self.estimated.get(pool.id)
+        if known is None or known.window != pool.window.starts_at:
+            if pool.window.starts_at < midnight(first_day(self.statement.period), self.statement.timezone):
+                raise NoRule("an expected shortfall needs every statement of its window", commitment=pool.id)
+            known = Estimated(window=pool.window.starts_at, whole=pool.opening)
+        return replace(known, whole=known.whole + pool.granted, used=known.used + pool.drawn)
+
+    def _expected_shortfall(self, commitment: str, known: Estimated) -> Decimal:
+        expected = self.terms.expected_use(commitment, self.statement.period)
+        with exactly():
+            short = max(known.whole - expected, ZERO) * min(known.used, expected) / expected
+            short = min(short, max(known.whole - known.used, ZERO))
+            return rounded(short * self.terms.of(commitment).unit_amount, self.statement.currency)
+
+    def expect_prices(self, lines: Sequence[NetLine]) -> None:
+        """Owe what a retroactive tier is expected to give back (D3): billed so far less the expected price of it."""
+        for estimate in self.terms.expected_prices(self.statement.period):
+            since, until = estimate.window
+            own = [
+                one
+                for one in lines
+                if one.line.meter == estimate.subject
+                and one.line.kind is LineKind.USAGE
+                and since <= one.line.service_from < until
+            ]
+            key = f"price:{estimate.subject}:{since}"
+            known = self.estimated.get(key, Estimated(window=since))
+            known = replace(
+                known,
+                whole=known.whole + total(one.billed for one in own),
+                used=known.used + total(one.line.billed_quantity for one in own),
+            )
+            target = self._owed_back(estimate, known)
+            line = own[-1].line if own else None
+            why = f"{estimate.subject} at its expected price of {estimate.expected_price}, by {estimate.id}"
+            change = known.booked - target
+            grant = None if line else key
+            self._earn(Rule.D3, Account.REFUND_LIABILITY, Account.USAGE, change, line, why, grant)
+            self.estimated[key] = replace(known, booked=target)
+
+    def _owed_back(self, estimate: Estimate, known: Estimated) -> Decimal:
+        if estimate.expected_price is None or estimate.window[1] <= self._end:
+            return ZERO  # the window is over: its price is known
+        with exactly():
+            owed = known.whole - estimate.expected_price * known.used
+        return max(rounded(owed, self.statement.currency), ZERO)
 
     def earn_fees(self, lines: Sequence[NetLine], before: _Ahead) -> _Ahead:
         """Earn fees by days (B1): of this statement, and of those billed ahead before; return what is still ahead."""
@@ -169,10 +301,18 @@ class Earning:
     def _earn_fee(self, one: NetLine) -> None:
         line, currency = one.line, self.statement.currency
         billed = Ratable(
-            line, one.billed, currency, (Rule.B1_EARNED, Account.UNBILLED), (Rule.B1_EARNED, Account.DEFERRED_TIME)
+            line,
+            one.billed,
+            currency,
+            (Rule.B1_EARNED, Account.UNBILLED),
+            (Rule.B1_EARNED, Account.DEFERRED_TIME),
+            monthly=self.terms.is_monthly(line.obligation),
         )
         given = (Rule.D2, Account.PROMOTIONAL)
-        fees = [billed, *(Ratable(line, amount, currency, given, given) for amount in one.given.values())]
+        fees = [
+            billed,
+            *(Ratable(line, amount, currency, given, given, monthly=billed.monthly) for amount in one.given.values()),
+        ]
         for fee in fees:
             now = fee.earned_by(self._end)
             rule, debit = fee.now

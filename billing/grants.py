@@ -48,6 +48,18 @@ class Grant:
     balance: Decimal = ZERO
     window: datetime | None = None
     window_cost: Decimal = ZERO  # what of `cost` came in with this window
+    broken: Decimal = ZERO  # what of the cost is earned as breakage before it expires (A6)
+
+    def breakage(self, expected_use: Decimal, currency: str) -> Decimal:
+        """Return what is earned of the expected breakage by now: in proportion to use, never past what remains.
+
+        The expected breakage is the cost of the credits nobody is expected to use; a new estimate changes all of it.
+        """
+        used = self.credits - self.remaining
+        with exactly():
+            never_used = max(self.credits - expected_use, ZERO)
+            share = self.cost * never_used * min(used, expected_use) / (self.credits * expected_use)
+            return min(rounded(share, currency), self.cost - self.used)
 
     def used_at(self, remaining: Decimal, currency: str) -> Decimal:
         """Return what of the cost is used once so many credits remain."""

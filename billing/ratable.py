@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from models.journal import Account, Rule
 from models.money import ZERO, rounded
-from models.period import first_day, next_month
+from models.period import first_day, month_of, months_between, next_month
 from models.revenue import Movement
 from models.statement import RatedLine
 
@@ -25,14 +26,22 @@ class Ratable:
     now: tuple[Rule, Account]
     ahead: tuple[Rule, Account]
     grant: str | None = None
+    monthly: bool = False  # equal calendar months instead of equal days
 
     def earned_by(self, day: date) -> Decimal:
         """Return what is earned before a local day: the whole from the end of the service on."""
-        days = (self.line.service_until - self.line.service_from).days
-        past = (day - self.line.service_from).days
-        if past >= days:
+        first, end = self.line.service_from, self.line.service_until
+        if day >= end:
             return self.amount
-        return rounded(self.amount * past / days, self.currency) if past > 0 else ZERO
+        if day <= first:
+            return ZERO
+        share = (
+            _months(first, day) / _months(first, end)
+            if self.monthly
+            else Fraction((day - first).days, (end - first).days)
+        )
+        part = self.amount * share.numerator / share.denominator
+        return rounded(part, self.currency)
 
     def months_after(self, month: str) -> Iterator[str]:
         """Yield the months after one in which something is still to be earned, in order."""
@@ -57,3 +66,13 @@ class Ratable:
             service_until=min(self.line.service_until, first_day(next_month(month))),
             why=why,
         )
+
+
+def _months(first: date, end: date) -> Fraction:
+    """Return how many calendar months lie in [first, end): a part of one counts by its days."""
+    count = Fraction(0)
+    for month in months_between(month_of(first), month_of(end)):
+        begins, ends = first_day(month), first_day(next_month(month))
+        held = (min(end, ends) - max(first, begins)).days
+        count += Fraction(max(held, 0), (ends - begins).days)
+    return count

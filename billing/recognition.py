@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from billing import grants
-from billing.earning import Earning
+from billing.earning import Earning, Estimated
 from billing.grants import Costs, Grant, StatementsMissing
 from billing.net_lines import NetLine, NoRule, net_lines
 from billing.openings import position_of
 from billing.ratable import Ratable
 from billing.rating.exact import exactly
+from billing.revenue_terms import RevenueTerms
 from models.contract import Contract
+from models.entity import DEFAULT, Entity
+from models.event import Estimate
 from models.money import ZERO
 from models.opening import Opening
 from models.period import Period, first_day, next_month
@@ -36,6 +39,7 @@ class _Standing:
     grants: Mapping[str, Grant] = field(default_factory=dict)
     costs: Costs = field(default_factory=Costs)
     ahead: tuple[tuple[Ratable, Decimal], ...] = ()
+    estimated: Mapping[str, Estimated] = field(default_factory=dict)
 
 
 def schedule_for(
@@ -43,27 +47,29 @@ def schedule_for(
     prior: Sequence[Statement] = (),
     contracts: Sequence[Contract] = (),
     opening: Opening | None = None,
+    entity: Entity = DEFAULT,
+    estimates: Sequence[Estimate] = (),
 ) -> RevenueSchedule:
     """Return the revenue schedule of a statement: rows of its month, rows of later months, the invoice, the grants.
 
     `prior` are the contract's earlier statements, oldest first: fees billed ahead are earned from them, and grants
-    stand where they left them. `contracts` are the contract's versions; they say which credits were bought together.
-    `opening` is where the contract stood when it was taken over, before the first of them.
+    stand where they left them. `contracts` are the contract's versions; they say which credits were bought together
+    and which policy a clause has of its own; `entity` has the policies of all others. `opening` is where the contract
+    stood when it was taken over. Each month sees the `estimates` recorded by its end: a new one is caught up in its own
+    month, and no earlier month changes.
 
     Raises:
         NoRule, StatementsMissing, CostUnknown: nothing is recognized by default.
     """
     for contract in contracts:
         refuse_unsupported(contract)
-    bundles = {
-        credit.id: credit.bundled_with for contract in contracts for credit in contract.credits if credit.bundled_with
-    }
+    terms = RevenueTerms(contracts, entity, estimates)
     _refuse_disorder(statement, prior)
     with exactly():
         standing = _opened(opening, contracts) if opening is not None else _Standing()
         for earlier in prior:
-            standing, _ = _read(earlier, standing, bundles)
-        return _read(statement, standing, bundles)[1]
+            standing, _ = _read(earlier, standing, terms)
+        return _read(statement, standing, terms)[1]
 
 
 def _opened(opening: Opening, contracts: Sequence[Contract]) -> _Standing:
@@ -75,16 +81,8 @@ def refuse_unsupported(contract: Contract) -> None:
     """Refuse a clause that asks for recognition which needs more than statements.
 
     Raises:
-        NoRule: expected breakage (it needs a recorded estimate), or a billing period that is no calendar month
-            (it needs amounts by day of use).
+        NoRule: a billing period that is no calendar month (it needs amounts by day of use).
     """
-    for commitment in contract.commitments:
-        if commitment.breakage == "expected":
-            raise NoRule(
-                "breakage `expected` needs a recorded estimate and its evidence (rules A6, C3)",
-                contract=contract.version,
-                commitment=commitment.id,
-            )
     if contract.invoice.anchor not in (None, 1):
         raise NoRule(
             "a billing period that is no calendar month needs amounts by day of use",
@@ -107,8 +105,9 @@ def _refuse_disorder(statement: Statement, prior: Sequence[Statement]) -> None:
         before = earlier.period
 
 
-def _read(statement: Statement, before: _Standing, bundles: Mapping[str, str]) -> tuple[_Standing, RevenueSchedule]:
+def _read(statement: Statement, before: _Standing, terms: RevenueTerms) -> tuple[_Standing, RevenueSchedule]:
     """Return what a statement earns, and where the contract stands after it."""
+    bundles = terms.bundles
     lines = net_lines(statement, grants.free_grants(statement, bundles))
     for one in lines:
         _refuse_later_service(one, statement.period)
@@ -116,13 +115,15 @@ def _read(statement: Statement, before: _Standing, bundles: Mapping[str, str]) -
         bundled={**before.costs.bundled, **grants.bundled_costs(statement, bundles, _purchases(lines))},
         windows=_billed_windows(before.costs.windows, lines),
     )
-    earning = Earning(statement, before.grants, costs)
+    earning = Earning(statement, before.grants, costs, terms, before.estimated)
     earning.bill_purchases(lines, bundles)
     earning.bill_tax(lines)
     earning.use_grants(lines, grants.free_grants(statement, bundles))
     earning.earn_arrears(lines)
+    earning.expect_shortfalls(lines)
+    earning.expect_prices(lines)
     ahead = earning.earn_fees(lines, before.ahead)
-    after = _Standing(grants=earning.grants, costs=costs, ahead=ahead)
+    after = _Standing(grants=earning.grants, costs=costs, ahead=ahead, estimated=earning.estimated)
     return after, earning.schedule(before.ahead, ahead)
 
 

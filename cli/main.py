@@ -21,6 +21,7 @@ from cli import (
     rates,
     recognize,
     reconcile,
+    report,
     schedule,
     simulate,
 )
@@ -53,6 +54,7 @@ app.command()(simulate.simulate)
 app.command()(reconcile.reconcile)
 app.command()(offline.schema)
 app.command()(recognize.recognize)
+app.command()(report.report)
 app.command()(compare.compare)
 
 

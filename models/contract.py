@@ -189,6 +189,7 @@ class Fee(Value):
     timing: Literal["advance", "arrears"] = "advance"
     prorate: Literal["actual_days", "fixed_30", "none"] = "actual_days"
     align: Literal["term", "calendar"] | None = None  # None: calendar for week and month, else term
+    ratable: Literal["daily", "monthly"] | None = None  # how it is earned; None: the entity's policy
     name: str | None = None
 
 
@@ -236,7 +237,10 @@ class Commitment(Value):
     shortfall: Literal["invoice", "forfeit"] | UnitShortfall | None = None
     overage: Overage | None = None
     rollover: Rollover | None = None
-    breakage: Literal["remote", "expected"] = "remote"
+    breakage: Literal["remote", "expected"] | None = None  # this and the next three: None is the entity's policy
+    carries_forward: bool | None = None  # may a billed shortfall be used later
+    refundable: bool | None = None  # is what remains at its expiry paid back
+    unclaimed_property: bool | None = None  # is what remains at its expiry somebody else's by law
     installments: Every | None = None
     prorate: bool = False
     align: Literal["term", "calendar"] | None = None
@@ -306,6 +310,9 @@ class Credit(Value):
     resets: Many[Reset] = ()
     pays_earlier_overage: bool = False
     currency: Currency | VirtualCurrency | None = None
+    breakage: Literal["remote", "expected"] | None = None  # this and the next two: None is the entity's policy
+    refundable: bool | None = None
+    unclaimed_property: bool | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -24,6 +24,7 @@ class Account(StrEnum):
     CUSTOMER_BALANCE = "2120"
     REFUND_LIABILITY = "2130"
     SALES_TAX = "2200"
+    UNCLAIMED = "2300"
     OPENING = "3000"
     PLATFORM_FEE = "4010"
     USAGE = "4020"
@@ -35,6 +36,9 @@ class Account(StrEnum):
     PROMOTIONAL = "4910"
     CREDIT_NOTES = "4920"
     BILLING_CORRECTIONS = "4930"
+    PAYMENT_FEES = "6200"
+    FX_REALIZED = "7100"
+    FX_UNREALIZED = "7110"
 
     @property
     def is_revenue(self) -> bool:
@@ -46,9 +50,13 @@ class Rule(StrEnum):
     """Which row of the entries table made an entry (docs/accounting.md explains each)."""
 
     A1 = "A1"  # prepaid credit or commitment invoiced
+    A2 = "A2"  # payment
     A3 = "A3"  # draw-down
     A3_DEFERRED = "A3-deferred"  # a credit paid for a fee not earned yet: one contract liability becomes another
     A5 = "A5"  # expiry
+    A6 = "A6"  # expected breakage, in proportion to use
+    A7 = "A7"  # what passes a rollover's cap
+    A8 = "A8"  # unclaimed property
     B1_BILLED = "B1-billed"  # fixed fee invoiced before it is earned
     B1_EARNED = "B1-earned"  # fixed fee recognized
     B2 = "B2"  # usage in arrears, net of its discounts, with its floor and cap
@@ -56,8 +64,15 @@ class Rule(StrEnum):
     B5 = "B5"  # overage
     C1 = "C1"  # monthly shortfall
     C2 = "C2"  # quarterly, annual or term shortfall
+    C3 = "C3"  # a shortfall expected, in proportion to use
     C6 = "C6"  # a commitment drawn before its installment is invoiced
+    C7 = "C7"  # a shortfall that may be used later
+    C8 = "C8"  # early termination
     D2 = "D2"  # promotional credit used
+    D3 = "D3"  # a retroactive tier at its expected price
+    F2 = "F2"  # usage of a month that was closed before it arrived
+    I1 = "I1"  # exchange difference where a foreign balance is settled or moved (functional book)
+    I2 = "I2"  # a foreign balance at the closing rate (functional book)
     J1 = "J1"  # invoice differs from its accrual
     O1 = "O1"  # the opening position of a contract taken over while it runs
 

@@ -1,5 +1,9 @@
 """Reports: what the books show to pages, terminal and auditors; read, never written."""
 
+from typing import Self
+
+from pydantic import model_validator
+
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
@@ -107,3 +111,20 @@ class RollForward(Value):
     expired: Exact
     trued_up: Exact
     closing: Exact
+
+
+class Report(Value):
+    """A report at a close: columns, and rows of text. Numbers are exact and plain, so equal facts give equal bytes."""
+
+    name: str
+    month: Month
+    known_at: Instant | None  # the lock of the month: what came later is not in it; None while it is open
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> Self:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"{self.name}: a row of {len(row)} cells under {len(self.columns)} columns: {row}")
+        return self

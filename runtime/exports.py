@@ -1,5 +1,7 @@
 """Exports: the journal as files for other ledgers, and what an outside checker says of them."""
 
+import csv
+import io
 import shutil
 import subprocess
 import sys
@@ -11,6 +13,11 @@ from adapters.general_ledger.beancount import write_beancount
 from adapters.general_ledger.hledger import write_hledger
 from adapters.postgres.books import Books
 from adapters.postgres.journals import PostgresJournal
+from billing.focus import COLUMNS, focus_rows
+from billing.functional import functional_book
+from models.entity import Entity
+from models.rate_card import RateVersion
+from models.statement import Statement
 
 HLEDGER_CHECKS = ("accounts", "commodities", "payees", "ordereddates", "balancednoautoconversion")
 """What plain `hledger check` lets pass and these do not: two currencies in an entry, unknown accounts."""
@@ -37,13 +44,39 @@ class Checked:
                 return f"{self.checker} refuses it: {self.said[:400]}"
 
 
-def write(journal: PostgresJournal, books: Books, folder: Path) -> tuple[Path, Path]:
-    """Write the whole journal as a Beancount and an hledger file and return their paths."""
+def write(
+    journal: PostgresJournal,
+    books: Books,
+    folder: Path,
+    entity: Entity | None = None,
+    rates: Sequence[RateVersion] = (),
+) -> tuple[Path, ...]:
+    """Write the whole journal as a Beancount and an hledger file and return their paths.
+
+    With an entity its functional-currency book is written beside it, as `functional.…`: no entry has two currencies.
+
+    Raises:
+        NoRate: an exchange rate is missing; no functional book is written.
+    """
     entries = journal.entries()
     recorded = {line.key: line.recorded_at for line in books.journal()}
     locks = {close.month: close.locked_at for close in books.closes() if close.locked_at is not None}
     folder.mkdir(parents=True, exist_ok=True)
-    return write_beancount(folder, entries, recorded, locks), write_hledger(folder, entries)
+    second = functional_book(entries, entity, rates) if entity is not None else ()
+    written = [write_beancount(folder, entries, recorded, locks), write_hledger(folder, entries)]
+    if second:
+        written += [write_beancount(folder, second, name="functional"), write_hledger(folder, second, "functional")]
+    return tuple(written)
+
+
+def focus_text(statements: Sequence[Statement], issuer: str) -> str:
+    """Return statements as CSV in FOCUS columns."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for one in statements:
+        writer.writerows(focus_rows(one, issuer))
+    return text.getvalue()
 
 
 def check(paths: Sequence[Path]) -> tuple[Checked, ...]:

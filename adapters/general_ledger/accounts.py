@@ -19,6 +19,7 @@ NAMES: Mapping[Account, str] = {
     Account.CUSTOMER_BALANCE: "Liabilities:Contract:CustomerBalance",
     Account.REFUND_LIABILITY: "Liabilities:Contract:Refunds",
     Account.SALES_TAX: "Liabilities:SalesTax",
+    Account.UNCLAIMED: "Liabilities:UnclaimedProperty",
     Account.OPENING: "Equity:Opening",
     Account.PLATFORM_FEE: "Income:Fees:Platform",
     Account.USAGE: "Income:Usage:PayAsYouGo",
@@ -30,6 +31,9 @@ NAMES: Mapping[Account, str] = {
     Account.PROMOTIONAL: "Income:Contra:Promotional",
     Account.CREDIT_NOTES: "Income:Contra:CreditNotes",
     Account.BILLING_CORRECTIONS: "Income:Contra:Corrections",
+    Account.PAYMENT_FEES: "Expenses:PaymentFees",
+    Account.FX_REALIZED: "Expenses:Exchange:Realized",
+    Account.FX_UNREALIZED: "Expenses:Exchange:Unrealized",
 }
 """Accounts by what they are; ids of contracts and grants are metadata, never inside a name."""
 
@@ -44,6 +48,15 @@ class NothingToExport(Refusal):
     """There are no entries: a ledger of nothing proves nothing."""
 
     remedy = "Export a period that has entries."
+
+
+class TooLargeForTheLedger(Refusal):
+    """An amount has more digits than the other ledger's import takes."""
+
+    remedy = "Export by a ledger that holds it (Beancount, hledger), or book the entry there by hand."
+
+
+_MOST_DIGITS, _MOST_DECIMALS = 10, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,17 @@ def amount_text(amount: Decimal, currency: str, key: str = "") -> str:
     text = f"{amount:.{digits}f}"
     if Decimal(text) != amount:
         raise FinerThanTheCurrency("an amount is finer than its currency", amount=amount, currency=currency, entry=key)
+    return text
+
+
+def limited(amount: Decimal, currency: str, key: str) -> str:
+    """Return an amount as importers take it: ten digits and two decimals; raises TooLargeForTheLedger, or finer."""
+    text = amount_text(amount, currency, key)
+    whole, _, decimals = text.lstrip("-").partition(".")
+    if len(decimals) > _MOST_DECIMALS:
+        raise FinerThanTheCurrency("the ledger takes two decimals", amount=amount, currency=currency, entry=key)
+    if len(whole) > _MOST_DIGITS:
+        raise TooLargeForTheLedger("the ledger takes ten digits", amount=amount, currency=currency, entry=key)
     return text
 
 

@@ -45,9 +45,10 @@ def write_beancount(
     entries: Sequence[JournalEntry],
     posted_at: Mapping[str, datetime] | None = None,
     locks: Mapping[str, datetime] | None = None,
+    name: str = "close",
 ) -> Path:
     """Write `close.beancount`, with the plugin it loads beside it, and return its path."""
-    ledger = folder / "close.beancount"
+    ledger = folder / f"{name}.beancount"
     ledger.write_text(beancount_text(entries, posted_at, locks))
     (folder / f"{PLUGIN}.py").write_text(PLUGIN_SOURCE.read_text())
     return ledger

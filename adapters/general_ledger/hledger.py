@@ -13,7 +13,7 @@ from models.money import minor_digits
 
 CHECKS = ("accounts", "commodities", "payees", "ordereddates", "balancednoautoconversion")
 _PAYEE_OF_BALANCES = "tieout"
-_TYPES = {"1": "A", "2": "L", "3": "E", "4": "R"}
+_TYPES = {"1": "A", "2": "L", "3": "E", "4": "R", "6": "X", "7": "X"}
 
 
 def hledger_text(entries: Sequence[JournalEntry]) -> str:
@@ -25,9 +25,9 @@ def hledger_text(entries: Sequence[JournalEntry]) -> str:
     return "\n".join(_lines(export_of(entries))) + "\n"
 
 
-def write_hledger(folder: Path, entries: Sequence[JournalEntry]) -> Path:
+def write_hledger(folder: Path, entries: Sequence[JournalEntry], name: str = "close") -> Path:
     """Write `close.journal` and return its path."""
-    journal = folder / "close.journal"
+    journal = folder / f"{name}.journal"
     journal.write_text(hledger_text(entries))
     return journal
 

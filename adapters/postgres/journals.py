@@ -118,6 +118,11 @@ class PostgresJournal:
         with self.database.reading() as session:
             return month in _locked_from(session, month)
 
+    def locked_at(self, month: str) -> datetime | None:
+        """Return when an accounting period was locked, or None."""
+        with self.database.reading() as session:
+            return session.exec(select(PeriodLockRow.locked_at).where(PeriodLockRow.period == month)).first()
+
     def lock(self, month: str, by: str, reason: str, at: datetime) -> None:
         """Lock an accounting period, after every entry under way; a second time changes nothing."""
         with self.database.writing() as session:

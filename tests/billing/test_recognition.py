@@ -353,10 +353,5 @@ def test_earlier_statements_are_of_the_contract_and_in_order() -> None:
 
 
 def test_terms_that_need_more_than_statements_are_refused_by_name() -> None:
-    expected = a_contract(
-        commitments=({"id": "year", "amount": "1200", "every": "year", "billing": "advance", "breakage": "expected"},)
-    )
-    with pytest.raises(NoRule, match="estimate"):
-        recognition.schedule_for(a_statement(), contracts=[expected])
     with pytest.raises(NoRule, match="calendar month"):
         recognition.schedule_for(a_statement(), contracts=[a_contract(invoice={"anchor": 15})])

@@ -73,7 +73,7 @@ def test_a_file_of_one_statement_and_a_table_for_people(files: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "word"),
     [
-        (("--statement", "january.json", "--through", "2026-01", "--events", "contract.yaml"), 4, "EventsNotSupported"),
+        (("--statement", "january.json", "--through", "2026-01", "--events", "contract.yaml"), 4, "not JSON"),
         (("--statement", "gone.json", "--through", "2026-01"), 4, "gone.json"),
         (("--statement", "contract.yaml", "--through", "2026-01"), 4, "MalformedFile"),
         (("--statement", "january.json", "--through", "January"), 2, "--through"),

@@ -1,0 +1,78 @@
+"""Reports: a month's facts read from the books as they were at its lock, and a report as a file."""
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from adapters.postgres.books import Books
+from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.sessions import Database
+from adapters.postgres.terms import PostgresTerms
+from billing.reports.facts import Facts
+from billing.reports.registry import REPORTS
+from models.close import DecisionKind
+from models.reports import Report
+
+_BY_HAND = frozenset({DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.RETRY, DecisionKind.REJECT})
+
+
+def facts_of(database: Database, month: str, revision: int = 1) -> Facts:
+    """Return a month's facts: entries of it and of earlier months recorded by its lock, and what was issued by then."""
+    books, journal, closes = Books(database), PostgresJournal(database), PostgresCloses(database)
+    locked_at = journal.locked_at(month)
+    entries = [one for one in journal.entries(known_at=locked_at) if one.period <= month]
+    invoices = tuple(
+        view
+        for view in books.invoices()
+        if view.issued is not None
+        and view.invoice.period <= month
+        and (locked_at is None or view.issued.issued_at <= locked_at)
+    )
+    found = {view.invoice.statement for view in invoices}
+    statements = [books.statement(fingerprint) for fingerprint in sorted(found)]
+    customers = sorted({view.invoice.customer for view in invoices})
+    terms = PostgresTerms(database)
+    standings = books.standings(month, revision)
+    findings = [] if locked_at else [one.finding for one in books.exceptions(month, revision)]
+    return Facts(
+        month=month,
+        entries=entries,
+        statements=[one for one in statements if one is not None],
+        invoices=invoices,
+        contracts=[one for customer in customers for one in terms.contracts(customer, locked_at)],
+        standings=[one for one in standings if locked_at is None or one.at <= locked_at],
+        open_findings=Counter(one.customer for one in findings),
+        causes=Counter(one.cause.value for one in findings),
+        by_hand=frozenset(
+            one.customer
+            for one in standings
+            if any(decision.kind in _BY_HAND for decision in closes.decisions(month, revision, one.customer))
+        ),
+        locked_at=locked_at,
+    )
+
+
+def report_of(name: str, facts: Facts) -> Report:
+    """Return a report by its name; raises KeyError where there is none."""
+    return REPORTS[name](facts)
+
+
+def csv_text(report: Report) -> str:
+    """Return a report as CSV: a header, rows, line feeds."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(report.columns)
+    writer.writerows(report.rows)
+    return text.getvalue()
+
+
+def write_parquet(report: Report, path: Path) -> None:
+    """Write a report as Parquet, every column as text: an exact decimal stays exact whatever reads it."""
+    columns = list(zip(*report.rows, strict=True)) or [()] * len(report.columns)
+    table = pa.table({name: pa.array(cells, pa.string()) for name, cells in zip(report.columns, columns, strict=True)})
+    pq.write_table(table, path, compression="zstd", store_schema=False)
