@@ -7,6 +7,7 @@ from pathlib import Path
 from activities.ports import (
     Clock,
     CloseBook,
+    CorrectionBook,
     EvidenceBook,
     Histories,
     InvoiceBook,
@@ -27,6 +28,7 @@ class Outside:
 
     terms: TermsBook
     rate_changes: RateChangeBook
+    corrections: CorrectionBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

@@ -15,6 +15,8 @@ from models.approval import Decision, Person, Verdict
 from models.authority import Authority
 from models.close import Stage, Standing, State
 from models.contract import Contract
+from models.correction import Correction, CorrectionTaken, CorrectionView
+from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
 from models.opening import Opening
@@ -259,6 +261,30 @@ class RateChangeBook(Protocol):
         ...
 
 
+class CorrectionBook(Protocol):
+    """Corrections of issued invoices and their steps: each is kept and taken once."""
+
+    def keep(self, correction: Correction, at: datetime) -> Correction:
+        """Keep a correction once for its id and return the one that is kept: the first."""
+        ...
+
+    def correction(self, correction_id: str) -> CorrectionView | None:
+        """Return a correction with the steps taken so far, or None."""
+        ...
+
+    def of_invoice(self, reference: str) -> tuple[CorrectionView, ...]:
+        """Return the corrections of an invoice, in the order they were kept."""
+        ...
+
+    def of_customer(self, customer: str) -> tuple[CorrectionView, ...]:
+        """Return the corrections of a customer, in the order they were kept."""
+        ...
+
+    def take(self, step: CorrectionTaken) -> CorrectionTaken:
+        """Keep a step once and return the one that is kept. Raises `FourEyes`, `TooMuchCredited`."""
+        ...
+
+
 class InvoiceBook(Protocol):
     """Invoices as asked for and as issued; one per (customer, currency, period, revision), by constraint."""
 
@@ -312,6 +338,14 @@ class InvoicingPlatform(Protocol):
 
     def void(self, stripe_id: str) -> None:
         """Void an issued invoice or delete a draft. Safe to repeat."""
+        ...
+
+    def state(self, stripe_id: str) -> AtPlatform:
+        """Return how an invoice stands: its status, what is due and what was paid."""
+        ...
+
+    def credit(self, note: CreditNoteAsked) -> CreditNote:
+        """Return the credit note with our reference on an issued invoice, created when it is not there yet."""
         ...
 
     def pdf(self, stripe_id: str) -> bytes:

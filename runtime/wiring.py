@@ -10,6 +10,7 @@ from adapters.clickhouse import ClickHouseUsage
 from adapters.files import read_policy
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -102,6 +103,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
     return Outside(
         terms=PostgresTerms(books),
         rate_changes=PostgresRateChanges(books),
+        corrections=PostgresCorrections(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),

@@ -14,6 +14,7 @@ NAMES: Mapping[Account, str] = {
     Account.RECEIVABLE: "Assets:Receivable:Trade",
     Account.UNBILLED: "Assets:Receivable:Unbilled",
     Account.CONTRACT_ASSET: "Assets:Contract:DrawnAhead",
+    Account.ALLOWANCE: "Assets:Receivable:Allowance",
     Account.DEFERRED_TIME: "Liabilities:Contract:DeferredRevenue",
     Account.PREPAID: "Liabilities:Contract:PrepaidCredits",
     Account.CUSTOMER_BALANCE: "Liabilities:Contract:CustomerBalance",
@@ -30,6 +31,8 @@ NAMES: Mapping[Account, str] = {
     Account.PROMOTIONAL: "Income:Contra:Promotional",
     Account.CREDIT_NOTES: "Income:Contra:CreditNotes",
     Account.BILLING_CORRECTIONS: "Income:Contra:Corrections",
+    Account.CREDIT_LOSS: "Expenses:CreditLoss",
+    Account.PAYMENT_FEES: "Expenses:PaymentFees",
 }
 """Accounts by what they are; ids of contracts and grants are metadata, never inside a name."""
 

@@ -13,7 +13,7 @@ from models.money import minor_digits
 
 CHECKS = ("accounts", "commodities", "payees", "ordereddates", "balancednoautoconversion")
 _PAYEE_OF_BALANCES = "tieout"
-_TYPES = {"1": "A", "2": "L", "3": "E", "4": "R"}
+_TYPES = {"1": "A", "2": "L", "3": "E", "4": "R", "6": "X", "7": "X"}
 
 
 def hledger_text(entries: Sequence[JournalEntry]) -> str:
