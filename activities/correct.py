@@ -19,7 +19,7 @@ from billing import approval, correcting, corrections, invoicing, settling, term
 from billing.rating import statement as rating
 from models.approval import ApprovalCode, Decision, Verdict
 from models.books import TooMuchCredited
-from models.close import DecisionKind
+from models.close import CORRECTIONS_FROM, DecisionKind
 from models.correction import (
     Correction,
     CorrectionRequest,
@@ -185,7 +185,7 @@ class CorrectDeeds:
             corrected=corrected.fingerprint() if corrected else None,
         )
         if corrected is not None:
-            outside.evidence.keep_statement(corrected, settling.REVISION_OF_CORRECTIONS, known_at)
+            outside.evidence.keep_statement(corrected, CORRECTIONS_FROM, known_at)
         return correction
 
     def _by_hand(

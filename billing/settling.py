@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 
+from models.close import CORRECTIONS_FROM
 from models.correction import Correction, DeltaLine, Settlement
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked, CreditNoteLine
 from models.invoice import Invoice, IssuedInvoice
 from models.money import to_minor
 from models.refusal import Refusal
-
-REVISION_OF_CORRECTIONS = 501
-"""Corrected statements and the invoices that replace others are kept under revisions from here on: a close has few,
-and dry runs begin at 1001."""
 
 CREDITS = frozenset({Settlement.CREDIT_NOTE, Settlement.BALANCE, Settlement.REFUND})
 
@@ -91,7 +88,7 @@ def refuse_other_lines(invoice: Invoice, amounts: Sequence[int], total_minor: in
 def rebilled_revision(correction: Correction) -> int:
     """Return the revision of the invoice that replaces the corrected one: after 501, the corrected one's next."""
     revision = int(correction.request.invoice.split("@", 1)[1].split("/", 1)[0])
-    return revision + 1 if revision >= REVISION_OF_CORRECTIONS else REVISION_OF_CORRECTIONS
+    return revision + 1 if revision >= CORRECTIONS_FROM else CORRECTIONS_FROM
 
 
 def rebilled_reference(correction: Correction) -> str:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from cli import correction
 from cli.door import Door
 from cli.explanation import explanation_of, print_explanation
-from cli.output import AsJson, Month, money, print_json, print_table
+from cli.output import As, AsJson, Month, Reason, money, print_json, print_table
+from models.correction import Cause, CorrectionRequest, Settlement
 from models.refusal import Refusal
 
 app = typer.Typer(no_args_is_help=True, help="Invoices, and why each amount is what it is.")
@@ -77,3 +79,48 @@ def explain(
     else:
         for one in chosen:
             print_explanation(one, statement)
+
+
+@app.command()
+def void(
+    month: Month,
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    reason: Reason,
+    rebill: Annotated[
+        Cause | None,
+        typer.Option(help="Bill it again, rated with what is known now: late_usage, wrong_rate, contract."),
+    ] = None,
+    person: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose to take an unpaid invoice back, for good or to bill it again. Another person approves it."""
+    request = CorrectionRequest(
+        invoice=correction.issued(Door(), month, customer).invoice.reference,
+        cause=rebill or Cause.DISPUTE,
+        settlement=Settlement.REBILL if rebill else Settlement.VOID,
+        reason=reason,
+    )
+    correction.propose_request(request, customer, month, person, as_json)
+
+
+@app.command()
+def credit(
+    month: Month,
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    line: Annotated[
+        list[str], typer.Option("--line", help="LINE=AMOUNT without tax, as `invoice explain` names lines.")
+    ],
+    reason: Reason,
+    settle: correction.Settle = Settlement.CREDIT_NOTE,
+    person: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a credit of so much of which line. Another person approves it."""
+    request = CorrectionRequest(
+        invoice=correction.issued(Door(), month, customer).invoice.reference,
+        cause=Cause.GOODWILL,
+        settlement=settle,
+        reason=reason,
+        credits=tuple(correction.credit_of(one) for one in line),
+    )
+    correction.propose_request(request, customer, month, person, as_json)

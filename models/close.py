@@ -34,6 +34,9 @@ class State(StrEnum):
 DRY_RUNS_FROM = 1001
 """Revisions from here on are dry runs: what they seal, reconcile and rate is kept apart, and is nobody's close."""
 
+CORRECTIONS_FROM = 501
+"""Revisions from here on are corrections': decisions on them, statements rated again, invoices that replace others."""
+
 EVERYONE = "everyone"
 """In place of a customer where a decision is about the whole month."""
 

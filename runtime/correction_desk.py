@@ -16,7 +16,7 @@ from activities.correct import NoCorrection
 from activities.messages import CorrectInvoice, Decide, InvoiceCorrected, correction_id
 from adapters.postgres.corrections import PostgresCorrections
 from models.approval import ApprovalCode, Decision, Verdict
-from models.close import DecisionKind
+from models.close import CORRECTIONS_FROM, DecisionKind
 from models.correction import CorrectionRequest, CorrectionView
 from runtime.desk import DecisionNotTaken, DeskDoor, refuse_role
 from workflows import options
@@ -47,7 +47,7 @@ class CorrectionDesk:
             DecisionKind.PROPOSE_CORRECTION,
             token,
             month,
-            1,
+            CORRECTIONS_FROM,
             customer,
             request.fingerprint(),
             request.reason,
@@ -85,7 +85,14 @@ class CorrectionDesk:
         view = self.view(correction)
         about = view.correction
         decision = self._desk.write(
-            kind, token, about.period, 1, about.customer, about.fingerprint(), reason, {"correction": correction}
+            kind,
+            token,
+            about.period,
+            CORRECTIONS_FROM,
+            about.customer,
+            about.fingerprint(),
+            reason,
+            {"correction": correction},
         )
         handle = self._client.get_workflow_handle_for(Correction.run, correction_id(correction))
         message = Decide(decision=decision.id)
@@ -111,10 +118,15 @@ class CorrectionDesk:
 
     def view(self, correction: str) -> CorrectionView:
         """Return a correction as it stands; raises NoCorrection."""
-        found = self._corrections.correction(correction)
-        if found is None:
-            raise NoCorrection("no correction has this id", correction=correction)
-        return found
+        return view_of(self._corrections, correction)
+
+
+def view_of(corrections: PostgresCorrections, correction: str) -> CorrectionView:
+    """Return a correction as it stands; raises NoCorrection."""
+    found = corrections.correction(correction)
+    if found is None:
+        raise NoCorrection("no correction has this id", correction=correction)
+    return found
 
 
 def _words(failed: WorkflowUpdateFailedError) -> str:

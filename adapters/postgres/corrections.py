@@ -96,10 +96,10 @@ class PostgresCorrections:
         with self.database.reading() as session:
             rows = session.exec(found).all()
             steps = _steps(session, [row.id for row in rows])
-        return tuple(
-            CorrectionView(correction=Correction.from_text(row.body), steps=tuple(steps.get(row.id, ())))
-            for row in rows
-        )
+            return tuple(
+                CorrectionView(correction=Correction.from_text(row.body), steps=tuple(steps.get(row.id, ())))
+                for row in rows
+            )
 
 
 def _steps(session: Session, corrections: Sequence[str]) -> dict[str, list[CorrectionTaken]]:

@@ -64,6 +64,7 @@ class World:
             clock=SystemClock(),
             engine="test",
             rate_changes=nothing,
+            corrections=nothing,
             scratch=nothing,
         )
         console = database.as_role("console")

@@ -22,6 +22,7 @@ from activities.messages import CloseMonth, MonthClosed
 from adapters.files import read_policy
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -37,6 +38,7 @@ from devstack.book.calls import Usage
 from devstack.book.people import PEOPLE
 from models.close import DRY_RUNS_FROM, DecisionKind, Ending, Stage, Standing, State
 from models.contract import Contract
+from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.evidence import EvidencePack
 from models.invoice import Invoice, IssuedInvoice
 from models.money import to_minor
@@ -131,6 +133,12 @@ class Platform:
     def void(self, stripe_id: str) -> None:
         self.drafts.pop(stripe_id)
 
+    def state(self, stripe_id: str) -> AtPlatform:
+        return AtPlatform(status="open", remaining=self.drafts[stripe_id].total, paid=Decimal(0))
+
+    def credit(self, note: CreditNoteAsked) -> CreditNote:
+        raise NotImplementedError("nobody is credited here")
+
     def pdf(self, stripe_id: str) -> bytes:
         return f"%PDF {stripe_id}".encode()
 
@@ -162,6 +170,7 @@ class World:
             clock=SystemClock(),
             engine="test",
             rate_changes=PostgresRateChanges(worker),
+            corrections=PostgresCorrections(worker),
             scratch=folder,
         )
         self.console, self.books = console, BooksView(database.as_role("auditor"))
