@@ -8,6 +8,7 @@ from activities.ports import (
     Clock,
     CloseBook,
     CorrectionBook,
+    EventBook,
     EvidenceBook,
     Histories,
     InvoiceBook,
@@ -29,6 +30,7 @@ class Outside:
     terms: TermsBook
     rate_changes: RateChangeBook
     corrections: CorrectionBook
+    events: EventBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

@@ -9,6 +9,7 @@ from models.close import DecisionKind, Stage, State
 from models.correction import CorrectionStep
 from models.period import Month, Zone
 from models.rate_change import ChangeStep
+from models.stripe_event import Fate
 from models.usage import Identifier
 from models.value import Frozen, Instant
 
@@ -516,3 +517,22 @@ class InvoiceCorrected(Frozen):
 def correction_id(correction: str) -> str:
     """Return the workflow id of a correction."""
     return f"correction/{correction}"
+
+
+class ApplyEvent(Frozen):
+    """Apply a kept event of the invoicing platform."""
+
+    event: Identifier
+
+
+class EventApplied(Frozen):
+    """What became of an event, and why."""
+
+    event: Identifier
+    fate: Fate
+    detail: str = ""
+
+
+def event_id(event: str) -> str:
+    """Return the workflow id of an event."""
+    return f"stripe-event/{event}"

@@ -27,6 +27,7 @@ from models.reconciliation import Reconciliation, Resolution
 from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot
 from models.statement import Statement
+from models.stripe_event import EventTaken, Payment, PlatformEvent
 
 
 class UsageSource(Protocol):
@@ -285,6 +286,30 @@ class CorrectionBook(Protocol):
         ...
 
 
+class EventBook(Protocol):
+    """Events of the invoicing platform as received, and what became of each."""
+
+    def event(self, event_id: str) -> PlatformEvent | None:
+        """Return an event, or None."""
+        ...
+
+    def taken(self, event_id: str) -> tuple[EventTaken, ...]:
+        """Return what became of an event, in order."""
+        ...
+
+    def take(self, taken: EventTaken) -> EventTaken:
+        """Keep what became of an event, each fate once, and return the one that is kept."""
+        ...
+
+    def parked(self) -> tuple[PlatformEvent, ...]:
+        """Return the events that are parked still, in the order they came."""
+        ...
+
+    def invoice_of_payment(self, intent: str) -> str | None:
+        """Return our reference of the invoice a payment paid, or None."""
+        ...
+
+
 class InvoiceBook(Protocol):
     """Invoices as asked for and as issued; one per (customer, currency, period, revision), by constraint."""
 
@@ -298,6 +323,10 @@ class InvoiceBook(Protocol):
 
     def invoice(self, reference: str) -> tuple[Invoice, IssuedInvoice | None] | None:
         """Return an invoice by our reference, or None."""
+        ...
+
+    def by_stripe_id(self, stripe_id: str) -> tuple[Invoice, IssuedInvoice] | None:
+        """Return an issued invoice by the platform's id, or None."""
         ...
 
     def stripe_customer(self, customer: str) -> str | None:
@@ -342,6 +371,10 @@ class InvoicingPlatform(Protocol):
 
     def state(self, stripe_id: str) -> AtPlatform:
         """Return how an invoice stands: its status, what is due and what was paid."""
+        ...
+
+    def payment(self, stripe_id: str) -> Payment | None:
+        """Return how an invoice was paid and what the platform kept; None where it was paid outside of it."""
         ...
 
     def credit(self, note: CreditNoteAsked) -> CreditNote:

@@ -19,6 +19,7 @@ from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
 from models.money import from_minor, to_minor
 from models.refusal import Refusal, RetryLater
+from models.stripe_event import Payment
 
 Result = TypeVar("Result")
 
@@ -148,6 +149,22 @@ class StripeInvoices:
                 remaining=from_minor(int(held.amount_remaining), currency),
                 paid=from_minor(int(held.amount_paid), currency),
             )
+
+    def payment(self, stripe_id: str) -> Payment | None:
+        """Return the payment intent that paid an invoice and Stripe's fee of it; None: paid outside of Stripe."""
+        with _answers():
+            paid = self._stripe.v1.invoice_payments.list({"invoice": stripe_id, "status": "paid", "limit": 1}).data
+            named = paid[0].payment.payment_intent if paid else None
+            if named is None:
+                return None
+            intent = self._stripe.v1.payment_intents.retrieve(
+                str(named), {"expand": ["latest_charge.balance_transaction"]}
+            )
+            charge: Any = intent.latest_charge
+            balance: Any = charge.balance_transaction if charge else None
+            fee = int(balance.fee) if balance and balance.currency == intent.currency else 0
+            currency = intent.currency.upper()
+            return Payment(intent=intent.id, fee=from_minor(fee, currency), currency=currency)
 
     def credit(self, note: CreditNoteAsked) -> CreditNote:
         """Return the credit note that carries our reference on an issued invoice, made when it is not there yet.

@@ -37,6 +37,11 @@ class Settlement(StrEnum):
     VOID = "void"  # the unpaid invoice is taken back and not billed again
     REBILL = "rebill"  # the unpaid invoice is taken back, and the right one is issued
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether the issued invoice is voided at the platform."""
+        return self in (Settlement.VOID, Settlement.REBILL)
+
 
 class LineCredit(Value):
     """So much of one line is taken off: by hand, for a dispute or goodwill."""

@@ -11,6 +11,7 @@ from activities.correct import CorrectDeeds
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
 from activities.opening import Openings
+from activities.payments import Payments
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -24,6 +25,7 @@ from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
+from workflows.stripe_event import StripeEvent
 
 WORKFLOWS: Sequence[type] = (
     CloseTrigger,
@@ -34,6 +36,7 @@ WORKFLOWS: Sequence[type] = (
     LockPeriod,
     OpenContract,
     RateChange,
+    StripeEvent,
 )
 
 
@@ -93,6 +96,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.accrue_waiting,
                 post.lock_period,
                 correct.post,
+                Payments(outside).apply_event,
                 Openings(outside).take_over,
                 publish.publish_close,
                 publish.seal_evidence,

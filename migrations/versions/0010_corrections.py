@@ -3,7 +3,7 @@
 from alembic import op
 
 from migrations.ddl import append_only, readable
-from migrations.roles import AUDITOR, CONSOLE, WORKER
+from migrations.roles import AUDITOR, CONSOLE, HOOKS, WORKER
 
 revision = "0010"
 down_revision = "0008"
@@ -90,15 +90,49 @@ CORRECTIONS = (
     f"GRANT SELECT ON tieout.superseded_invoices TO {WORKER}, {CONSOLE}, {AUDITOR}",
 )
 
+EVENTS = (
+    """
+    CREATE TABLE tieout.stripe_events (
+        position bigint GENERATED ALWAYS AS IDENTITY,
+        id text PRIMARY KEY,
+        type text NOT NULL,
+        object_id text NOT NULL,
+        created timestamptz NOT NULL,
+        body text NOT NULL,
+        recorded_at timestamptz NOT NULL
+    )
+    """,
+    *append_only("stripe_events"),
+    *readable("stripe_events"),
+    # The hook keeps what it receives and can do nothing else: it reads ids, to see what is there already.
+    f"GRANT INSERT, SELECT (id) ON tieout.stripe_events TO {HOOKS}",
+    """
+    CREATE TABLE tieout.stripe_event_fates (
+        position bigint GENERATED ALWAYS AS IDENTITY,
+        event text NOT NULL REFERENCES tieout.stripe_events (id),
+        fate text NOT NULL,
+        invoice text,
+        payment text,
+        body text NOT NULL,
+        recorded_at timestamptz NOT NULL,
+        PRIMARY KEY (event, fate)
+    )
+    """,
+    "CREATE INDEX fates_by_payment ON tieout.stripe_event_fates (payment) WHERE payment IS NOT NULL",
+    *append_only("stripe_event_fates"),
+    *readable("stripe_event_fates", "INSERT"),
+)
+
 
 def upgrade() -> None:
-    """Make the tables of corrections."""
-    for statement in CORRECTIONS:
+    """Make the tables of corrections and of the platform's events."""
+    for statement in (*CORRECTIONS, *EVENTS):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Take them back."""
+    op.execute("DROP TABLE tieout.stripe_event_fates, tieout.stripe_events")
     op.execute("DROP VIEW tieout.superseded_invoices")
     op.execute("DROP TABLE tieout.correction_steps, tieout.corrections")
     op.execute("DROP FUNCTION tieout.correction_is_approved()")

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
+    ApplyEvent,
     AskApproval,
     ChangeRate,
     CloseMonth,
@@ -56,6 +58,7 @@ from activities.messages import (
     VerifyDecision,
 )
 from activities.opening import Openings
+from activities.payments import NoEvent, Payments
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -71,11 +74,14 @@ from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
+from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from adapters.stripe import StripeInvoices
+from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
+from devstack.stripe.webhooks import signature
 from devstack.up import Stack
 from migrations.roles import role_url
 from migrations.upgrade import upgrade
@@ -83,6 +89,7 @@ from models.approval import Decision
 from models.close import CORRECTIONS_FROM, EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
 from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
+from models.journal import Account, Rule
 from models.money import total
 from models.opening import Opening
 from models.period import Period
@@ -254,6 +261,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         terms=PostgresTerms(books),
         rate_changes=PostgresRateChanges(books),
         corrections=PostgresCorrections(books),
+        events=PostgresEvents(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
@@ -320,6 +328,19 @@ def _close_twice(world: World) -> None:
     twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
     _change_a_rate_twice(world, statement.fingerprint)
     _correct_twice(world, issued.reference)
+    _pay_twice(world, issued.stripe_id)
+
+
+def _pay_twice(world: World, stripe_id: str) -> None:
+    """Pay what is left of the invoice, and take the event of it twice."""
+    stack, client = world.stack.endpoints, httpx.Client(auth=(world.stack.endpoints.stripe_key, ""))
+    client.post(f"{stack.stripe_url}/v1/invoices/{stripe_id}/pay", data={"paid_out_of_band": "true"}).raise_for_status()
+    events = client.get(f"{stack.stripe_url}/v1/events", params={"type": "invoice.paid"}).json()["data"]
+    payload = json.dumps(events[0]).encode()
+    signed = signature(payload, stack.stripe_webhook_secret, int(time.time()))
+    event = event_of(payload, signed, stack.stripe_webhook_secret)
+    PostgresEvents(Database(role_url(stack.database_url, "hooks"))).keep(event, world.outside.clock.now())
+    world.twice(Payments(world.outside).apply_event, ApplyEvent(event=event.id))
 
 
 def _correct_twice(world: World, invoice: str) -> None:
@@ -465,6 +486,7 @@ DEEDS = (
     "correct.settle",
     "correct.post",
     "correct.conclude",
+    "payments.apply_event",
 )
 
 
@@ -504,12 +526,24 @@ def test_a_correction_names_its_line_is_settled_once_and_leaves_the_invoice_alon
     assert found is not None
     assert found[1] is not None
     state = outside.platform.state(found[1].stripe_id)
-    assert state.remaining == found[0].total + view.correction.total
+    assert (state.status, state.paid) == ("paid", found[0].total + view.correction.total)
     (entry,) = [one for one in outside.journal.entries(customer=CUSTOMER) if one.key == f"correction/{request.id}"]
     assert {one.account.value: one.amount for one in entry.postings if one.account.value == "4920"} == {
         "4920": Decimal("1.00")
     }
     assert entry.period == "2026-11"  # October is locked
+
+
+def test_a_paid_invoice_is_one_entry_of_what_was_left_of_it(world: World) -> None:
+    (entry,) = [one for one in world.outside.journal.entries(customer=CUSTOMER) if one.rule is Rule.A2]
+    reference = f"{MONTH}@1/{CUSTOMER}/USD"
+    found = world.outside.invoices.invoice(reference)
+    assert found is not None
+    credited = [one.correction for one in world.outside.corrections.of_invoice(reference) if one.counts]
+    left = found[0].total + sum(one.total for one in credited if one.request.settlement is Settlement.CREDIT_NOTE)
+    assert {one.account: one.amount for one in entry.postings} == {Account.CLEARING: left, Account.RECEIVABLE: -left}
+    with pytest.raises(NoEvent):
+        ActivityEnvironment().run(Payments(world.outside).apply_event, ApplyEvent(event="evt_none"))
 
 
 def test_a_wrong_rate_is_made_good_by_what_was_simulated_and_leaves_the_inbox(world: World) -> None:

@@ -65,6 +65,7 @@ class World:
             engine="test",
             rate_changes=nothing,
             corrections=nothing,
+            events=nothing,
             scratch=nothing,
         )
         console = database.as_role("console")

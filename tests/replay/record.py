@@ -22,6 +22,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.messages import (
+    ApplyEvent,
     ChangeRate,
     CloseCustomer,
     CloseMonth,
@@ -52,6 +53,7 @@ from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
+from workflows.stripe_event import StripeEvent
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -283,6 +285,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
         taken = TakeOver(contract="acme-2026", proposal="p", approval="a")
         await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
+        event = ApplyEvent(event="evt_1")
+        await client.execute_workflow(StripeEvent.run, event, id="stripe-event/evt_1", task_queue=queue)
         said = await client.execute_workflow(
             CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
         )
@@ -294,6 +298,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
+        await _keep(client, "stripe-event/evt_1", folder / "stripe-event.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]
 

@@ -9,6 +9,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import (
+    ApplyEvent,
     ApprovalNeed,
     AskApproval,
     ChangeRate,
@@ -23,6 +24,7 @@ from activities.messages import (
     CustomerClosed,
     CustomerRef,
     DraftRef,
+    EventApplied,
     FinalizeDraft,
     InCatalog,
     IssuedRef,
@@ -57,6 +59,7 @@ from billing import approval, corrections, rate_change
 from models.approval import Decision, Person, Verdict
 from models.close import DecisionKind, Role, State
 from models.correction import Correction, CorrectionStep
+from models.stripe_event import Fate
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = {
@@ -317,7 +320,13 @@ class Deeds:
             did("conclude_correction")
             self.given_up.append(task)
 
+        @activity.defn(name="payments.apply_event")
+        def apply_event(task: ApplyEvent) -> EventApplied:
+            did("apply_event")
+            return EventApplied(event=task.event, fate=Fate.APPLIED, detail="1 entries")
+
         return [
+            apply_event,
             prepare,
             judge_correction,
             settle,

@@ -28,6 +28,7 @@ from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
+from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from billing import openings, slices
 from billing.approval import ApprovalPolicy
@@ -44,6 +45,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.money import to_minor
 from models.parallel import BilledLine
 from models.snapshot import Artifact
+from models.stripe_event import Payment
 from models.usage_policy import UsagePolicy
 from runtime import temporal
 from runtime.clock import SystemClock
@@ -136,6 +138,9 @@ class Platform:
     def state(self, stripe_id: str) -> AtPlatform:
         return AtPlatform(status="open", remaining=self.drafts[stripe_id].total, paid=Decimal(0))
 
+    def payment(self, stripe_id: str) -> Payment | None:
+        return None
+
     def credit(self, note: CreditNoteAsked) -> CreditNote:
         raise NotImplementedError("nobody is credited here")
 
@@ -171,6 +176,7 @@ class World:
             engine="test",
             rate_changes=PostgresRateChanges(worker),
             corrections=PostgresCorrections(worker),
+            events=PostgresEvents(worker),
             scratch=folder,
         )
         self.console, self.books = console, BooksView(database.as_role("auditor"))

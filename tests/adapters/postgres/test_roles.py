@@ -17,6 +17,7 @@ import models.tables.evidence
 import models.tables.invoices
 import models.tables.journals
 import models.tables.rates
+import models.tables.stripe_events
 import models.tables.terms  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
