@@ -7,6 +7,8 @@ from pathlib import Path
 from activities.ports import (
     Clock,
     CloseBook,
+    CorrectionBook,
+    EventBook,
     EvidenceBook,
     Histories,
     InvoiceBook,
@@ -27,6 +29,8 @@ class Outside:
 
     terms: TermsBook
     rate_changes: RateChangeBook
+    corrections: CorrectionBook
+    events: EventBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

@@ -6,8 +6,10 @@ Fields are only added, with defaults: a history recorded by an older build must 
 from pydantic import Field
 
 from models.close import DecisionKind, Stage, State
+from models.correction import CorrectionStep
 from models.period import Month, Zone
 from models.rate_change import ChangeStep
+from models.stripe_event import Fate
 from models.usage import Identifier
 from models.value import Frozen, Instant
 
@@ -443,3 +445,94 @@ class RateChanged(Frozen):
 def rate_change_id(proposal: str) -> str:
     """Return the workflow id of a rate change."""
     return f"rate/{proposal}"
+
+
+class CorrectInvoice(Frozen):
+    """Take a proposed correction of an issued invoice through decision, settlement and posting."""
+
+    correction: Identifier
+    proposal: str  # the decision row that proposes it
+
+
+class CorrectionRef(Frozen):
+    """A prepared correction: what is decided on, in minor units."""
+
+    correction: Identifier
+    fingerprint: str
+    step: CorrectionStep
+    currency: str
+    net_minor: int
+    tax_minor: int
+    lines: int
+    material: bool
+
+
+class JudgeCorrection(Frozen):
+    """Judge a decision row about a correction."""
+
+    correction: Identifier
+    decision: str
+    accepts: tuple[DecisionKind, ...]
+
+
+class CorrectionDeed(Frozen):
+    """A deed on an approved correction."""
+
+    correction: Identifier
+    decision: str
+
+
+class SettledRef(Frozen):
+    """What the invoicing platform holds for a correction; nothing for a line of the next invoice."""
+
+    references: dict[str, str] = {}
+
+
+class CorrectionPosted(Frozen):
+    """Posted entries of a correction: how many, in which accounting period."""
+
+    entries: int
+    month: Month
+
+
+class ConcludeCorrection(Frozen):
+    """Keep that a correction was rejected or given up."""
+
+    correction: Identifier
+    step: CorrectionStep
+    person: Identifier | None = None
+    detail: str = ""
+
+
+class InvoiceCorrected(Frozen):
+    """How a correction ended; no step where a rule refused it before anybody was asked."""
+
+    correction: Identifier
+    step: CorrectionStep | None
+    person: Identifier | None = None
+    detail: str = ""
+    month: Month | None = None
+
+
+def correction_id(correction: str) -> str:
+    """Return the workflow id of a correction."""
+    return f"correction/{correction}"
+
+
+class ApplyEvent(Frozen):
+    """Apply a kept event of the invoicing platform."""
+
+    event: Identifier
+
+
+class EventApplied(Frozen):
+    """What became of an event, and why."""
+
+    event: Identifier
+    fate: Fate
+    detail: str = ""
+
+
+def event_id(event: str) -> str:
+    """Return the workflow id of an event."""
+    return f"stripe-event/{event}"

@@ -15,6 +15,8 @@ from models.approval import Decision, Person, Verdict
 from models.authority import Authority
 from models.close import Stage, Standing, State
 from models.contract import Contract
+from models.correction import Correction, CorrectionTaken, CorrectionView
+from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
 from models.opening import Opening
@@ -25,6 +27,7 @@ from models.reconciliation import Reconciliation, Resolution
 from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
+from models.stripe_event import EventTaken, Payment, PlatformEvent
 
 
 class UsageSource(Protocol):
@@ -268,6 +271,54 @@ class RateChangeBook(Protocol):
         ...
 
 
+class CorrectionBook(Protocol):
+    """Corrections of issued invoices and their steps: each is kept and taken once."""
+
+    def keep(self, correction: Correction, at: datetime) -> Correction:
+        """Keep a correction once for its id and return the one that is kept: the first."""
+        ...
+
+    def correction(self, correction_id: str) -> CorrectionView | None:
+        """Return a correction with the steps taken so far, or None."""
+        ...
+
+    def of_invoice(self, reference: str) -> tuple[CorrectionView, ...]:
+        """Return the corrections of an invoice, in the order they were kept."""
+        ...
+
+    def of_customer(self, customer: str) -> tuple[CorrectionView, ...]:
+        """Return the corrections of a customer, in the order they were kept."""
+        ...
+
+    def take(self, step: CorrectionTaken) -> CorrectionTaken:
+        """Keep a step once and return the one that is kept. Raises `FourEyes`, `TooMuchCredited`."""
+        ...
+
+
+class EventBook(Protocol):
+    """Events of the invoicing platform as received, and what became of each."""
+
+    def event(self, event_id: str) -> PlatformEvent | None:
+        """Return an event, or None."""
+        ...
+
+    def taken(self, event_id: str) -> tuple[EventTaken, ...]:
+        """Return what became of an event, in order."""
+        ...
+
+    def take(self, taken: EventTaken) -> EventTaken:
+        """Keep what became of an event, each fate once, and return the one that is kept."""
+        ...
+
+    def parked(self) -> tuple[PlatformEvent, ...]:
+        """Return the events that are parked still, in the order they came."""
+        ...
+
+    def invoice_of_payment(self, intent: str) -> str | None:
+        """Return our reference of the invoice a payment paid, or None."""
+        ...
+
+
 class InvoiceBook(Protocol):
     """Invoices as asked for and as issued; one per (customer, currency, period, revision), by constraint."""
 
@@ -281,6 +332,10 @@ class InvoiceBook(Protocol):
 
     def invoice(self, reference: str) -> tuple[Invoice, IssuedInvoice | None] | None:
         """Return an invoice by our reference, or None."""
+        ...
+
+    def by_stripe_id(self, stripe_id: str) -> tuple[Invoice, IssuedInvoice] | None:
+        """Return an issued invoice by the platform's id, or None."""
         ...
 
     def stripe_customer(self, customer: str) -> str | None:
@@ -321,6 +376,18 @@ class InvoicingPlatform(Protocol):
 
     def void(self, stripe_id: str) -> None:
         """Void an issued invoice or delete a draft. Safe to repeat."""
+        ...
+
+    def state(self, stripe_id: str) -> AtPlatform:
+        """Return how an invoice stands: its status, what is due and what was paid."""
+        ...
+
+    def payment(self, stripe_id: str) -> Payment | None:
+        """Return how an invoice was paid and what the platform kept; None where it was paid outside of it."""
+        ...
+
+    def credit(self, note: CreditNoteAsked) -> CreditNote:
+        """Return the credit note with our reference on an issued invoice, created when it is not there yet."""
         ...
 
     def pdf(self, stripe_id: str) -> bytes:

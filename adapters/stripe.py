@@ -15,9 +15,11 @@ import httpx
 import stripe
 from stripe.params import InvoiceAddLinesParamsLine
 
+from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
 from models.money import from_minor, to_minor
 from models.refusal import Refusal, RetryLater
+from models.stripe_event import Payment
 
 Result = TypeVar("Result")
 
@@ -137,6 +139,66 @@ class StripeInvoices:
             elif held.status == "open":
                 self._keyed(lambda options: self._invoices.void_invoice(stripe_id, {}, options), f"void/{stripe_id}")
 
+    def state(self, stripe_id: str) -> AtPlatform:
+        """Return how an invoice stands: its status, what is still due and what was paid."""
+        with _answers():
+            held = self._invoices.retrieve(stripe_id)
+            currency = held.currency.upper()
+            return AtPlatform(
+                status=str(held.status),
+                remaining=from_minor(int(held.amount_remaining), currency),
+                paid=from_minor(int(held.amount_paid), currency),
+            )
+
+    def payment(self, stripe_id: str) -> Payment | None:
+        """Return the payment intent that paid an invoice and Stripe's fee of it; None: paid outside of Stripe."""
+        with _answers():
+            paid = self._stripe.v1.invoice_payments.list({"invoice": stripe_id, "status": "paid", "limit": 1}).data
+            named = paid[0].payment.payment_intent if paid else None
+            if named is None:
+                return None
+            intent = self._stripe.v1.payment_intents.retrieve(
+                str(named), {"expand": ["latest_charge.balance_transaction"]}
+            )
+            charge: Any = intent.latest_charge
+            balance: Any = charge.balance_transaction if charge else None
+            fee = int(balance.fee) if balance and balance.currency == intent.currency else 0
+            currency = intent.currency.upper()
+            return Payment(intent=intent.id, fee=from_minor(fee, currency), currency=currency)
+
+    def credit(self, note: CreditNoteAsked) -> CreditNote:
+        """Return the credit note that carries our reference on an issued invoice, made when it is not there yet.
+
+        What is paid back is settled outside of the platform (`out_of_band_amount`): our invoices are paid by transfer.
+        """
+        notes = self._stripe.v1.credit_notes
+        with _answers():
+            for found in notes.list({"invoice": note.stripe_invoice, "limit": 100}).auto_paging_iter():
+                if _metadata(found).get(REFERENCE) == note.reference and found.status != "void":
+                    return _credit_note(found, note)
+            total = to_minor(note.total, note.currency)
+            params: Any = {
+                "invoice": note.stripe_invoice,
+                "reason": note.reason,
+                "memo": note.memo,
+                "metadata": {REFERENCE: note.reference},
+                "lines": [
+                    {
+                        "type": "custom_line_item",
+                        "description": line.description,
+                        "quantity": 1,
+                        "unit_amount": to_minor(line.amount, note.currency),
+                    }
+                    for line in note.lines
+                ],
+            }
+            if note.to == "balance":
+                params["credit_amount"] = total
+            elif note.to == "paid_back":
+                params["out_of_band_amount"] = total
+            made = self._keyed(partial(notes.create, params), f"credit/{note.reference}")
+            return _credit_note(made, note)
+
     def pdf(self, stripe_id: str) -> bytes:
         """Return Stripe's own PDF of an issued invoice."""
         with _answers():
@@ -226,6 +288,15 @@ class StripeInvoices:
 
     def _lines(self, stripe_id: str) -> Iterator[Any]:
         return iter(self._invoices.line_items.list(stripe_id, {"limit": 100}).auto_paging_iter())
+
+
+def _credit_note(held: Any, note: CreditNoteAsked) -> CreditNote:
+    return CreditNote(
+        stripe_id=held.id,
+        number=held.number,
+        status=str(held.status),
+        total=from_minor(int(held.total), note.currency),
+    )
 
 
 def _metadata(held: Any) -> dict[str, str]:

@@ -21,6 +21,9 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.LOCK: frozenset({Role.CONTROLLER}),
     DecisionKind.APPROVE_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.REJECT_RATE: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.PROPOSE_CORRECTION: frozenset({Role.PREPARER, Role.CONTROLLER}),
+    DecisionKind.APPROVE_CORRECTION: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.REJECT_CORRECTION: frozenset({Role.APPROVER, Role.CONTROLLER}),
 }
 """Which roles may decide what."""
 

@@ -4,10 +4,14 @@ from typing import Annotated
 
 import typer
 
+from adapters.postgres.stripe_events import PostgresEvents
+from cli import correction
 from cli.door import Door
 from cli.explanation import explanation_of, print_explanation
-from cli.output import AsJson, Month, money, print_json, print_table
+from cli.output import As, AsJson, Exit, Month, Reason, leave, money, print_json, print_table
+from models.correction import Cause, CorrectionRequest, Settlement
 from models.refusal import Refusal
+from models.stripe_event import Fate
 
 app = typer.Typer(no_args_is_help=True, help="Invoices, and why each amount is what it is.")
 
@@ -77,3 +81,78 @@ def explain(
     else:
         for one in chosen:
             print_explanation(one, statement)
+
+
+@app.command()
+def events(
+    everything: Annotated[bool, typer.Option("--all", help="Applied ones too.")] = False, as_json: AsJson = False
+) -> None:
+    """Show what the invoicing platform told that is parked for a person, or everything. Exit code 3 while any waits."""
+    views = PostgresEvents(Door().console).views()
+    shown = [view for view in views if everything or view.fate in (None, Fate.PARKED)]
+    rows = [
+        {
+            "event": view.event.id,
+            "type": view.event.type,
+            "created": view.event.created,
+            "about": view.event.object_id,
+            "fate": view.fate.value if view.fate else "received",
+            "detail": view.taken[-1].detail if view.taken else "",
+        }
+        for view in shown
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            f"{len(rows)} events",
+            ("event", "type", "created", "about", "fate", "detail"),
+            [(*(str(row[name]) for name in ("event", "type", "created", "about", "fate", "detail")),) for row in rows],
+        )
+    if any(view.fate in (None, Fate.PARKED) for view in views):
+        leave(Exit.WAITING)
+
+
+@app.command()
+def void(
+    month: Month,
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    reason: Reason,
+    rebill: Annotated[
+        Cause | None,
+        typer.Option(help="Bill it again, rated with what is known now: late_usage, wrong_rate, contract."),
+    ] = None,
+    person: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose to take an unpaid invoice back, for good or to bill it again. Another person approves it."""
+    request = CorrectionRequest(
+        invoice=correction.issued(Door(), month, customer).invoice.reference,
+        cause=rebill or Cause.DISPUTE,
+        settlement=Settlement.REBILL if rebill else Settlement.VOID,
+        reason=reason,
+    )
+    correction.propose_request(request, customer, month, person, as_json)
+
+
+@app.command()
+def credit(
+    month: Month,
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    line: Annotated[
+        list[str], typer.Option("--line", help="LINE=AMOUNT without tax, as `invoice explain` names lines.")
+    ],
+    reason: Reason,
+    settle: correction.Settle = Settlement.CREDIT_NOTE,
+    person: As = None,
+    as_json: AsJson = False,
+) -> None:
+    """Propose a credit of so much of which line. Another person approves it."""
+    request = CorrectionRequest(
+        invoice=correction.issued(Door(), month, customer).invoice.reference,
+        cause=Cause.GOODWILL,
+        settlement=settle,
+        reason=reason,
+        credits=tuple(correction.credit_of(one) for one in line),
+    )
+    correction.propose_request(request, customer, month, person, as_json)

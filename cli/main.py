@@ -13,6 +13,7 @@ from cli import (
     close,
     compare,
     contract,
+    correction,
     invoice,
     journal,
     offline,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(close.app, name="close")
 app.add_typer(invoice.app, name="invoice")
+app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")
 app.add_typer(schedule.app, name="schedule")

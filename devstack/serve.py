@@ -17,10 +17,12 @@ from rich.console import Console
 
 from adapters.object_store import s3_client
 from adapters.postgres.terms import PostgresTerms
+from api.hook import PATH as HOOK_PATH
+from devstack import servers
 from devstack.book import people, seed, sources
 from devstack.book.calls import HABITS, true_usage
+from devstack.endpoints import STRIPE_API
 from devstack.failure import ServiceFailed
-from devstack.rate_api import RateApi
 from devstack.up import DEFAULT_STATE, Stack, wait_for_a_signal
 from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
@@ -42,21 +44,26 @@ def main(
             os.environ.update(stack.endpoints.as_environment())
             os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
             workers = Workers(stack.state.root, stack.endpoints.as_environment())
-            rate_api = RateApi(stack.state, stack.endpoints.as_environment())
+            rate_api = servers.rate_api(stack.state, stack.endpoints.as_environment())
+            hook = servers.stripe_hook(stack.state, stack.endpoints.as_environment())
             workers.start()
             try:
                 prepare(stack)
                 rate_api.start()
-                _print(stack, rate_api.url)
+                hook.start()
+                if stack.endpoints.stripe_url != STRIPE_API:
+                    servers.tell_hook(stack.endpoints.stripe_url, stack.endpoints.stripe_key, hook.url)
+                _print(stack, rate_api.url, hook.url)
                 asked = wait_for_a_signal()
                 while not asked.wait(1):
-                    ours = {"workers": workers.running, "rate-api": rate_api.running}
+                    ours = {"workers": workers.running, "rate-api": rate_api.running, "stripe-hook": hook.running}
                     if stack.ended() or not all(ours.values()):
                         names = [service.name for service in stack.ended()] + [one for one in ours if not ours[one]]
                         console.print(f"ended by itself: {', '.join(names)}; see {stack.state.root / 'logs'}")
                         code = 1
                         break
             finally:
+                hook.stop()
                 rate_api.stop()
                 workers.stop()
     except KeyboardInterrupt:
@@ -93,7 +100,7 @@ def prepare(stack: Stack) -> None:
     asyncio.run(scheduled())
 
 
-def _print(stack: Stack, rate_api: str) -> None:
+def _print(stack: Stack, rate_api: str, hook: str) -> None:
     ends = stack.endpoints
     names = ", ".join(person for person, _, _ in people.PEOPLE)
     for what, where in (
@@ -102,6 +109,7 @@ def _print(stack: Stack, rate_api: str) -> None:
         ("S3", ends.s3_url),
         ("ClickHouse", ends.clickhouse_url.rsplit("@", 1)[-1]),
         ("Stripe double", ends.stripe_url),
+        ("Stripe hook", f"{hook}{HOOK_PATH}, told by the double"),
         ("Rate API", f"{rate_api}/v1/rates, with a key: ./tieout rates key create --name me --as erik"),
     ):
         console.print(f"{what:14} {where}")

@@ -16,7 +16,8 @@ CONSOLE = "tieout_console"
 PORTAL = "tieout_portal"
 AUDITOR = "tieout_auditor"
 RATES = "tieout_rates"
-ROLES = (OWNER, WORKER, CONSOLE, PORTAL, AUDITOR, RATES)
+HOOKS = "tieout_hooks"
+ROLES = (OWNER, WORKER, CONSOLE, PORTAL, AUDITOR, RATES, HOOKS)
 
 DRIVER = "postgresql+psycopg"
 

@@ -25,3 +25,9 @@ class FourEyes(Refusal):
     """One person would prepare and approve the same thing."""
 
     remedy = "Ask another person to approve it."
+
+
+class TooMuchCredited(Refusal):
+    """Corrections approved side by side would give back more than an invoice."""
+
+    remedy = "See what was credited already: tieout correction list; propose what is left."

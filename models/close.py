@@ -34,6 +34,9 @@ class State(StrEnum):
 DRY_RUNS_FROM = 1001
 """Revisions from here on are dry runs: what they seal, reconcile and rate is kept apart, and is nobody's close."""
 
+CORRECTIONS_FROM = 501
+"""Revisions from here on are corrections': decisions on them, statements rated again, invoices that replace others."""
+
 EVERYONE = "everyone"
 """In place of a customer where a decision is about the whole month."""
 
@@ -61,6 +64,9 @@ class DecisionKind(StrEnum):
     LOCK = "lock"  # of an accounting period; its customer is the word `everyone`
     APPROVE_RATE = "approve_rate"  # of a proposed rate version; customer `everyone`, subject the proposal
     REJECT_RATE = "reject_rate"
+    PROPOSE_CORRECTION = "propose_correction"  # of an issued invoice; its subject is the request's fingerprint
+    APPROVE_CORRECTION = "approve_correction"  # its subject is the correction's fingerprint
+    REJECT_CORRECTION = "reject_correction"
 
 
 class Role(StrEnum):

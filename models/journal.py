@@ -19,6 +19,7 @@ class Account(StrEnum):
     RECEIVABLE = "1100"
     UNBILLED = "1110"
     CONTRACT_ASSET = "1120"
+    ALLOWANCE = "1190"
     DEFERRED_TIME = "2100"
     PREPAID = "2110"
     CUSTOMER_BALANCE = "2120"
@@ -36,6 +37,7 @@ class Account(StrEnum):
     PROMOTIONAL = "4910"
     CREDIT_NOTES = "4920"
     BILLING_CORRECTIONS = "4930"
+    CREDIT_LOSS = "6100"
     PAYMENT_FEES = "6200"
     FX_REALIZED = "7100"
     FX_UNREALIZED = "7110"
@@ -50,7 +52,7 @@ class Rule(StrEnum):
     """Which row of the entries table made an entry (docs/accounting.md explains each)."""
 
     A1 = "A1"  # prepaid credit or commitment invoiced
-    A2 = "A2"  # payment
+    A2 = "A2"  # payment, and what a dispute takes back of it
     A3 = "A3"  # draw-down
     A3_DEFERRED = "A3-deferred"  # a credit paid for a fee not earned yet: one contract liability becomes another
     A5 = "A5"  # expiry
@@ -70,7 +72,19 @@ class Rule(StrEnum):
     C8 = "C8"  # early termination
     D2 = "D2"  # promotional credit used
     D3 = "D3"  # a retroactive tier at its expected price
-    F2 = "F2"  # usage of a month that was closed before it arrived
+    E1 = "E1"  # credit note, period open
+    E2 = "E2"  # credit note, period closed
+    E3 = "E3"  # refund
+    E4 = "E4"  # credit to the customer's balance, and its use
+    E5 = "E5"  # void of an unpaid invoice, and the one that replaces it
+    F1 = "F1"  # late usage, period open
+    F2 = "F2"  # late usage, period closed
+    F3 = "F3"  # rated again, period open: reversed and posted again
+    F4 = "F4"  # rated again, period closed
+    G1 = "G1"  # tax remitted
+    H1 = "H1"  # allowance for credit losses
+    H2 = "H2"  # write-off
+    H3 = "H3"  # recovery
     I1 = "I1"  # exchange difference where a foreign balance is settled or moved (functional book)
     I2 = "I2"  # a foreign balance at the closing rate (functional book)
     J1 = "J1"  # invoice differs from its accrual

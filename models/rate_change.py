@@ -31,9 +31,10 @@ class ChangeStep(StrEnum):
     REFUSED = "refused"  # a rule said no when it was to be put into the catalog
     IN_FORCE = "in_force"
     NEEDS_CORRECTION = "needs_correction"  # in force, and a locked period was billed at the version before
+    CORRECTED = "corrected"  # what was billed without it is made good
 
 
-ENDED = frozenset({ChangeStep.REJECTED, ChangeStep.REFUSED, ChangeStep.IN_FORCE})
+ENDED = frozenset({ChangeStep.REJECTED, ChangeStep.REFUSED, ChangeStep.IN_FORCE, ChangeStep.CORRECTED})
 """Steps after which nobody waits. What needs a correction stays in the inbox: somebody must make it."""
 
 

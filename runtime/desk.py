@@ -69,7 +69,8 @@ def token_of(config: Settings, person: str | None) -> str:
     return tokens[person]
 
 
-def _refuse_role(person: Person, kind: DecisionKind) -> None:
+def refuse_role(person: Person, kind: DecisionKind) -> None:
+    """Refuse a person whose roles do not allow this kind of decision; raises DecisionNotTaken."""
     if not ROLES_FOR[kind] & set(person.roles):
         allowed = ", ".join(sorted(role.value for role in ROLES_FOR[kind]))
         raise DecisionNotTaken(f"{person.id} may not {kind.value}: that is for {allowed}")
@@ -129,12 +130,12 @@ class DeskDoor:
         ]
         payload = {"opening": opening.canonical()}
         if not proposals:
-            _refuse_role(person, DecisionKind.PROPOSE_OPENING)
+            refuse_role(person, DecisionKind.PROPOSE_OPENING)
             kind = DecisionKind.PROPOSE_OPENING
             return self.write(kind, token, month, 1, opening.customer, subject, reason, payload), None
         if proposals[0].person.id == person.id:
             return proposals[0], None
-        _refuse_role(person, DecisionKind.APPROVE_OPENING)
+        refuse_role(person, DecisionKind.APPROVE_OPENING)
         kind = DecisionKind.APPROVE_OPENING
         return proposals[0], self.write(kind, token, month, 1, opening.customer, subject, reason, {})
 

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     database_console_url: SecretStr | None = None
     database_auditor_url: SecretStr | None = None
     database_rates_url: SecretStr | None = None  # the rate API's: it reads the catalog, nothing else
+    database_hooks_url: SecretStr | None = None  # the Stripe hook's: it keeps events, nothing else
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket

@@ -11,11 +11,13 @@ from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_policy, read_value
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
+from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
@@ -45,12 +47,13 @@ class SettingMissing(Refusal):
 
 
 def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console, auditor or rates."""
+    """Return the database as one role sees it: worker, console, auditor, rates or hooks."""
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
         "auditor": config.database_auditor_url,
         "rates": config.database_rates_url,
+        "hooks": config.database_hooks_url,
     }[role]
     if given is not None:
         return Database(given.get_secret_value())
@@ -131,6 +134,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
     return Outside(
         terms=PostgresTerms(books),
         rate_changes=PostgresRateChanges(books),
+        corrections=PostgresCorrections(books),
+        events=PostgresEvents(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),

@@ -7,9 +7,11 @@ from typing import Any
 from activities.approve import Approve
 from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
+from activities.correct import CorrectDeeds
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
 from activities.opening import Openings
+from activities.payments import Payments
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -17,20 +19,24 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from workflows import options
 from workflows.close_shard import CloseShard
+from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
+from workflows.stripe_event import StripeEvent
 
 WORKFLOWS: Sequence[type] = (
     CloseTrigger,
     MonthlyClose,
     CloseShard,
     CustomerClose,
+    Correction,
     LockPeriod,
     OpenContract,
     RateChange,
+    StripeEvent,
 )
 
 
@@ -46,7 +52,7 @@ class Queue:
 def queues(outside: Outside) -> dict[str, Queue]:
     """Return the queues by the worker role that serves them: one queue for each rate limit."""
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
-    invoice, change = InvoiceDeeds(outside), RateChangeDeeds(outside)
+    invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -63,6 +69,8 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 change.judge,
                 change.put_into_catalog,
                 change.conclude,
+                correct.judge,
+                correct.conclude,
                 publish.await_closed,
             ],
         ),
@@ -76,9 +84,10 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 Rate(outside).rate_usage,
                 Recognize(outside).schedule_revenue,
                 change.simulate,
+                correct.prepare,
             ],
         ),
-        "stripe": Queue(options.STRIPE_QUEUE, (), [invoice.draft_invoice, invoice.finalize_invoice]),
+        "stripe": Queue(options.STRIPE_QUEUE, (), [invoice.draft_invoice, invoice.finalize_invoice, correct.settle]),
         "ledger": Queue(
             options.LEDGER_QUEUE,
             (),
@@ -86,6 +95,8 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.post_entries,
                 post.accrue_waiting,
                 post.lock_period,
+                correct.post,
+                Payments(outside).apply_event,
                 Openings(outside).take_over,
                 publish.publish_close,
                 publish.seal_evidence,

@@ -64,6 +64,7 @@ _ISSUED = """
     JOIN invoices i ON i.statement = s.fingerprint
     JOIN issued_invoices o ON o.reference = i.reference
     WHERE s.contract = :contract AND (CAST(:through AS text) IS NULL OR s.period <= :through)
+        AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
     ORDER BY s.period, i.revision
 """
 _TRIAL_BALANCE = """

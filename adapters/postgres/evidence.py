@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import column, exists, table, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -43,6 +43,9 @@ _OPEN_POOLS = """
         AND CAST(p ->> 'closing' AS numeric) > 0
     ORDER BY l.customer, 2
 """
+
+_SUPERSEDED = table("superseded_invoices", column("reference"), schema="tieout")
+"""A view: invoices that were taken back and billed again."""
 
 
 class PostgresEvidence:
@@ -213,12 +216,19 @@ class PostgresEvidence:
         return self.statement(fingerprint) if fingerprint else None
 
     def issued_statements(self, contract: str, before: str) -> tuple[Statement, ...]:
-        """Return the statements of a contract that were issued for months before one, oldest first."""
+        """Return the statements of a contract that were issued for months before one, oldest first.
+
+        Of an invoice that was taken back and billed again, the one that replaces it.
+        """
         found = (
             select(StatementRow.body)
             .join(InvoiceRow, col(InvoiceRow.statement) == col(StatementRow.fingerprint))
             .join(IssuedInvoiceRow, col(IssuedInvoiceRow.reference) == col(InvoiceRow.reference))
-            .where(StatementRow.contract == contract, StatementRow.period < before)
+            .where(
+                StatementRow.contract == contract,
+                StatementRow.period < before,
+                ~exists().where(_SUPERSEDED.c.reference == col(InvoiceRow.reference)),
+            )
             .order_by(col(StatementRow.period), col(InvoiceRow.revision), col(InvoiceRow.currency))
         )
         with self.database.reading() as session:

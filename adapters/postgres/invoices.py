@@ -103,6 +103,15 @@ class PostgresInvoices:
             reserved = _reserved(session, reference)
             return (reserved, _issued(session, reference)) if reserved else None
 
+    def by_stripe_id(self, stripe_id: str) -> tuple[Invoice, IssuedInvoice] | None:
+        """Return an issued invoice by the platform's id, or None."""
+        found = select(IssuedInvoiceRow.reference).where(col(IssuedInvoiceRow.stripe_id) == stripe_id)
+        with self.database.reading() as session:
+            reference = session.exec(found).first()
+            reserved = _reserved(session, reference) if reference else None
+            issued = _issued(session, reference) if reference else None
+        return (reserved, issued) if reserved and issued else None
+
     def stripe_customer(self, customer: str) -> str | None:
         """Return the customer's id at Stripe, or None when it has none yet."""
         with self.database.reading() as session:

@@ -7,7 +7,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from models.books import FourEyes
+from models.books import FourEyes, TooMuchCredited
 from models.journal import PeriodLocked
 from models.refusal import Refusal
 
@@ -15,6 +15,7 @@ CHANGE_REFUSED = "TIE01"
 PERIOD_LOCKED = "TIE02"
 UNBALANCED = "TIE03"
 ONE_PERSON = "TIE04"
+OVER_CREDITED = "TIE05"
 TWO_PEOPLE = frozenset({"four_eyes", "one_approval_a_person"})
 """Constraints that only one person on both sides of an approval can break."""
 
@@ -51,7 +52,7 @@ class Database:
         """Yield a session whose work is committed together at its end, or not at all.
 
         Raises:
-            PeriodLocked, FourEyes: the database refused; every other fault of it comes as it is.
+            PeriodLocked, FourEyes, TooMuchCredited: the database refused; every other fault of it comes as it is.
         """
         try:
             with Session(self.engine) as session, session.begin():
@@ -76,7 +77,11 @@ def _refusal(error: DBAPIError) -> Refusal | None:
     message = str(error.orig).splitlines()[0]
     if _constraint(error) in TWO_PEOPLE:
         return FourEyes(message)
-    refusals: dict[str | None, type[Refusal]] = {PERIOD_LOCKED: PeriodLocked, ONE_PERSON: FourEyes}
+    refusals: dict[str | None, type[Refusal]] = {
+        PERIOD_LOCKED: PeriodLocked,
+        ONE_PERSON: FourEyes,
+        OVER_CREDITED: TooMuchCredited,
+    }
     refusal = refusals.get(code_of(error))
     return refusal(message) if refusal else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from devstack.stripe import invoices, items
@@ -169,7 +170,7 @@ def _line(shop: Shop, invoice: Json, line: Json) -> Json:
             "A custom line needs a description, a quantity, and one of the unit amounts", "lines[unit_amount]"
         )
     quantity = line.get("quantity", 1)
-    return _custom_line(whole(units[0] * quantity), line["description"], quantity, str(units[0]))
+    return _custom_line(whole(Decimal(units[0]) * quantity), line["description"], quantity, str(units[0]))
 
 
 def _custom_line(amount: int, description: str | None, quantity: int, unit_amount: str) -> Json:

@@ -262,6 +262,13 @@ def listed_lines(shop: Shop, params: Json, invoice: str) -> Json:
     return page_of(lines_of(shop, invoice), params, f"/v1/invoices/{invoice}/lines", "line_item")
 
 
+def listed_payments(shop: Shop, params: Json) -> Json:
+    """Return an empty page: what is paid here is paid outside Stripe, which leaves no payment of Stripe's own."""
+    if "invoice" in params:
+        shop.need(KIND, params["invoice"], "invoice", 400)
+    return page_of([], params, "/v1/invoice_payments", "invoice_payment")
+
+
 def lines_of(shop: Shop, invoice: str) -> list[Json]:
     """Return every line of an invoice, in order."""
     return [items.line_of(item) for item in shop.store.children(items.KIND, invoice)]

@@ -111,6 +111,13 @@ OPERATIONS = (
         "InvoiceLineItemUpdateParams",
         LINE - {"unit_amount_decimal"},
     ),
+    Operation(
+        "GET",
+        "/v1/invoice_payments",
+        invoices.listed_payments,
+        "InvoicePaymentListParams",
+        PAGING | {"invoice", "status"},
+    ),
     Operation("POST", "/v1/credit_notes", credit_notes.create, "CreditNoteCreateParams", NOTE),
     Operation("GET", "/v1/credit_notes", credit_notes.listed, "CreditNoteListParams", LIST | {"customer", "invoice"}),
     Operation("GET", "/v1/credit_notes/{credit_note}", credit_notes.retrieve, "CreditNoteRetrieveParams"),

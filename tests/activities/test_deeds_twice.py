@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,19 +20,26 @@ from temporalio.testing import ActivityEnvironment
 from activities.approve import Approve
 from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
+from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection, NotIssuedYet
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
+    ApplyEvent,
     AskApproval,
     ChangeRate,
     CloseMonth,
     CompareSources,
     ConcludeChange,
+    ConcludeCorrection,
+    CorrectInvoice,
+    CorrectionDeed,
+    CorrectionRef,
     CustomerRef,
     DraftRef,
     FinalizeDraft,
     InCatalog,
     IssuedRef,
+    JudgeCorrection,
     JudgeRateChange,
     LockMonth,
     Park,
@@ -50,6 +58,7 @@ from activities.messages import (
     VerifyDecision,
 )
 from activities.opening import Openings
+from activities.payments import NoEvent, Payments
 from activities.post import Post
 from activities.publish import Publish
 from activities.rate import Rate
@@ -58,23 +67,29 @@ from activities.reconcile import Reconcile
 from adapters.files import read_policy
 from adapters.object_store import S3Store
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
+from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from adapters.stripe import StripeInvoices
+from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
+from devstack.stripe.webhooks import signature
 from devstack.up import Stack
 from migrations.roles import role_url
 from migrations.upgrade import upgrade
 from models.approval import Decision
-from models.close import EVERYONE, DecisionKind, Stage, State
+from models.close import CORRECTIONS_FROM, EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
+from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
+from models.journal import Account, Rule
 from models.money import total
 from models.opening import Opening
 from models.period import Period
@@ -183,13 +198,16 @@ class World:
         self.repeats[name] = Repeat(first, second, left, left_again)
         return first
 
-    def decide(self, kind: DecisionKind, person: str, customer: str, subject: str) -> str:
+    def decide(
+        self, kind: DecisionKind, person: str, customer: str, subject: str, payload: dict[str, str] | None = None
+    ) -> str:
         """Write a decision at the desk and return its id."""
         decision = Decision(
-            id=f"{kind.value}-{customer}",
+            id=f"{kind.value}-{customer}" if payload is None else f"{kind.value}-{subject[:16]}",
+            payload=payload or {},
             kind=kind,
             period=MONTH,
-            revision=1,
+            revision=1 if payload is None else CORRECTIONS_FROM,
             customer=customer,
             subject=subject,
             person=self.desk.person(self.tokens[person]),
@@ -211,7 +229,15 @@ class World:
                 )
         seen["object store"] = list(self.outside.store.uris(""))
         state = httpx.get(f"{self.stack.endpoints.stripe_url}/_state", params={"metadata": "tieout_reference"}).json()
-        kinds = ("customers", "invoices", "invoiceitems", "invoices_by_status", "invoices_by_metadata", "events")
+        kinds = (
+            "customers",
+            "invoices",
+            "credit_notes",
+            "invoiceitems",
+            "invoices_by_status",
+            "invoices_by_metadata",
+            "events",
+        )
         seen["Stripe"] = [f"{kind}: {json.dumps(state[kind], sort_keys=True)}" for kind in kinds]
         return seen
 
@@ -234,6 +260,8 @@ def _outside(stack: Stack, books: Database) -> Outside:
     return Outside(
         terms=PostgresTerms(books),
         rate_changes=PostgresRateChanges(books),
+        corrections=PostgresCorrections(books),
+        events=PostgresEvents(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
@@ -299,6 +327,71 @@ def _close_twice(world: World) -> None:
     twice(publish.seal_evidence, SealEvidence(close=CLOSE, workflow_id="close/2026-10/cirrus", run_id="r"))
     twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
     _change_a_rate_twice(world, statement.fingerprint)
+    _correct_twice(world, issued.reference)
+    _pay_twice(world, issued.stripe_id)
+
+
+def _pay_twice(world: World, stripe_id: str) -> None:
+    """Pay what is left of the invoice, and take the event of it twice."""
+    stack, client = world.stack.endpoints, httpx.Client(auth=(world.stack.endpoints.stripe_key, ""))
+    client.post(f"{stack.stripe_url}/v1/invoices/{stripe_id}/pay", data={"paid_out_of_band": "true"}).raise_for_status()
+    events = client.get(f"{stack.stripe_url}/v1/events", params={"type": "invoice.paid"}).json()["data"]
+    payload = json.dumps(events[0]).encode()
+    signed = signature(payload, stack.stripe_webhook_secret, int(time.time()))
+    event = event_of(payload, signed, stack.stripe_webhook_secret)
+    PostgresEvents(Database(role_url(stack.database_url, "hooks"))).keep(event, world.outside.clock.now())
+    world.twice(Payments(world.outside).apply_event, ApplyEvent(event=event.id))
+
+
+def _correct_twice(world: World, invoice: str) -> None:
+    """Credit one line by hand, and bill the wrong rate's difference with the next invoice; a third one is rejected."""
+    correct, twice = CorrectDeeds(world.outside), world.twice
+    (wrong,) = PostgresRateChanges(world.desk.database).inbox()
+    for request, kind in (
+        (a_credit(world, invoice, "1.00"), DecisionKind.APPROVE_CORRECTION),
+        (a_credit(world, invoice, "2.00"), DecisionKind.REJECT_CORRECTION),
+        (
+            CorrectionRequest(
+                invoice=invoice,
+                cause=Cause.WRONG_RATE,
+                settlement=Settlement.NEXT_PERIOD,
+                reason="the right price came late",
+                rate_change=wrong.id,
+            ),
+            DecisionKind.APPROVE_CORRECTION,
+        ),
+    ):
+        proposal = propose(world, request)
+        ref: CorrectionRef = twice(correct.prepare, CorrectInvoice(correction=request.id, proposal=proposal))
+        decision = world.decide(kind, "cora", CUSTOMER, ref.fingerprint, {"correction": request.id})
+        accepts = (DecisionKind.APPROVE_CORRECTION, DecisionKind.REJECT_CORRECTION)
+        twice(correct.judge, JudgeCorrection(correction=request.id, decision=decision, accepts=accepts))
+        if kind is DecisionKind.REJECT_CORRECTION:
+            rejected = ConcludeCorrection(correction=request.id, step=CorrectionStep.REJECTED, person="cora")
+            twice(correct.conclude, rejected)
+            continue
+        twice(correct.settle, CorrectionDeed(correction=request.id, decision=decision))
+        twice(correct.post, CorrectionDeed(correction=request.id, decision=decision))
+
+
+def a_credit(world: World, invoice: str, amount: str) -> CorrectionRequest:
+    """Return a goodwill credit on the customer's largest line."""
+    found = world.outside.invoices.invoice(invoice)
+    assert found is not None
+    line = max(world.outside.evidence.statement(found[0].statement).lines, key=lambda one: one.amount)
+    return CorrectionRequest(
+        invoice=invoice,
+        cause=Cause.GOODWILL,
+        settlement=Settlement.CREDIT_NOTE,
+        reason=f"an outage of {amount}",
+        credits=(LineCredit(line=line.id, amount=Decimal(amount)),),
+    )
+
+
+def propose(world: World, request: CorrectionRequest) -> str:
+    """Write a proposal at the desk and return its id."""
+    payload = {"request": request.canonical()}
+    return world.decide(DecisionKind.PROPOSE_CORRECTION, "pia", CUSTOMER, request.fingerprint(), payload)
 
 
 def _change_a_rate_twice(world: World, statement: str) -> None:
@@ -388,6 +481,12 @@ DEEDS = (
     "rate_change.judge",
     "rate_change.put_into_catalog",
     "rate_change.conclude",
+    "correct.prepare",
+    "correct.judge",
+    "correct.settle",
+    "correct.post",
+    "correct.conclude",
+    "payments.apply_event",
 )
 
 
@@ -414,9 +513,69 @@ def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: Worl
     assert {(entry.period, entry.accrued) for entry in entries} == {(MONTH, True), ("2026-11", False)}
 
 
+def test_a_correction_names_its_line_is_settled_once_and_leaves_the_invoice_alone(world: World) -> None:
+    outside, reference = world.outside, f"{MONTH}@1/{CUSTOMER}/USD"
+    request = a_credit(world, reference, "1.00")
+    view = PostgresCorrections(world.books).correction(request.id)
+    assert view is not None
+    steps = [CorrectionStep.APPROVED, CorrectionStep.SETTLED, CorrectionStep.POSTED]
+    assert ([one.step for one in view.steps], view.correction.net) == (steps, Decimal("-1.00"))
+    (line,) = view.correction.lines
+    assert (line.originals, line.delta) == ((request.credits[0].line,), Decimal("-1.00"))
+    found = outside.invoices.invoice(reference)
+    assert found is not None
+    assert found[1] is not None
+    state = outside.platform.state(found[1].stripe_id)
+    assert (state.status, state.paid) == ("paid", found[0].total + view.correction.total)
+    (entry,) = [one for one in outside.journal.entries(customer=CUSTOMER) if one.key == f"correction/{request.id}"]
+    assert {one.account.value: one.amount for one in entry.postings if one.account.value == "4920"} == {
+        "4920": Decimal("1.00")
+    }
+    assert entry.period == "2026-11"  # October is locked
+
+
+def test_a_paid_invoice_is_one_entry_of_what_was_left_of_it(world: World) -> None:
+    (entry,) = [one for one in world.outside.journal.entries(customer=CUSTOMER) if one.rule is Rule.A2]
+    reference = f"{MONTH}@1/{CUSTOMER}/USD"
+    found = world.outside.invoices.invoice(reference)
+    assert found is not None
+    credited = [one.correction for one in world.outside.corrections.of_invoice(reference) if one.counts]
+    left = found[0].total + sum(one.total for one in credited if one.request.settlement is Settlement.CREDIT_NOTE)
+    assert {one.account: one.amount for one in entry.postings} == {Account.CLEARING: left, Account.RECEIVABLE: -left}
+    with pytest.raises(NoEvent):
+        ActivityEnvironment().run(Payments(world.outside).apply_event, ApplyEvent(event="evt_none"))
+
+
+def test_a_wrong_rate_is_made_good_by_what_was_simulated_and_leaves_the_inbox(world: World) -> None:
+    (change,) = PostgresRateChanges(world.desk.database).inbox(everything=True)
+    assert PostgresRateChanges(world.desk.database).inbox() == ()
+    (view,) = [
+        one
+        for one in PostgresCorrections(world.books).of_customer(CUSTOMER)
+        if one.correction.request.cause is Cause.WRONG_RATE
+    ]
+    assert change.simulation is not None
+    (moved,) = change.simulation.moved
+    # The simulation compares with what was issued; the credit of 1.00 given since is part of what stands now.
+    assert view.correction.total == moved.delta + Decimal("1.00")
+
+
+def test_what_was_not_issued_is_not_corrected_and_nothing_goes_on_without_its_rows(world: World) -> None:
+    correct, run = CorrectDeeds(world.outside), ActivityEnvironment().run
+    unissued = a_credit(world, f"{MONTH}@1/{CUSTOMER}/USD", "3.00").model_copy(update={"invoice": "2026-12@1/x/USD"})
+    with pytest.raises(NotIssuedYet):
+        run(correct.prepare, CorrectInvoice(correction=unissued.id, proposal=propose(world, unissued)))
+    with pytest.raises(NoCorrection):
+        run(correct.prepare, CorrectInvoice(correction="0123456789abcdef", proposal="forged"))
+    known = a_credit(world, f"{MONTH}@1/{CUSTOMER}/USD", "2.00").id  # rejected
+    for deed in (correct.settle, correct.post):
+        with pytest.raises(CorrectionNotApproved):
+            run(deed, CorrectionDeed(correction=known, decision=f"{DecisionKind.LOCK.value}-{EVERYONE}"))
+
+
 def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None:
     change, run = RateChangeDeeds(world.outside), ActivityEnvironment().run
-    (view,) = PostgresRateChanges(world.desk.database).inbox()
+    (view,) = PostgresRateChanges(world.desk.database).inbox(everything=True)
     with pytest.raises(NoProposal):
         run(change.simulate, ChangeRate(proposal="0123456789abcdef"))
     forged = run(change.judge, JudgeRateChange(proposal=view.id, decision="forged"))
@@ -429,10 +588,15 @@ def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None
 
 def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_is_touched(world: World) -> None:
     outside = world.outside
-    (view,) = PostgresRateChanges(world.desk.database).inbox()
+    (view,) = PostgresRateChanges(world.desk.database).inbox(everything=True)
     simulation, proposal = view.simulation, view.proposal
     assert simulation is not None
-    assert [one.step for one in view.steps] == [ChangeStep.SIMULATED, ChangeStep.APPROVED, ChangeStep.NEEDS_CORRECTION]
+    assert [one.step for one in view.steps] == [
+        ChangeStep.SIMULATED,
+        ChangeStep.APPROVED,
+        ChangeStep.NEEDS_CORRECTION,
+        ChangeStep.CORRECTED,
+    ]
     (moved,) = simulation.moved
     statement = outside.evidence.latest_statement(MONTH, 1, CUSTOMER)
     assert statement is not None
@@ -449,7 +613,7 @@ def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_
     # What was priced by this version doubles; each line is rounded by itself, so within a cent a line.
     assert abs(moved.delta - affected) <= Decimal("0.01") * moved.lines
     assert moved.delta > 0
-    assert view.steps[-1].detail == (
+    assert view.steps[-2].detail == (
         f"{MONTH} locked and billed without it: {CUSTOMER} {MONTH} {moved.delta:+f} {moved.currency}"
     )
     publish = PublishClose(close=CLOSE, statement=statement.fingerprint(), invoice=f"{MONTH}@1/{CUSTOMER}/USD")

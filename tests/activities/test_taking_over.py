@@ -64,6 +64,8 @@ class World:
             clock=SystemClock(),
             engine="test",
             rate_changes=nothing,
+            corrections=nothing,
+            events=nothing,
             scratch=nothing,
         )
         console = database.as_role("console")

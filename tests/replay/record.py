@@ -1,6 +1,6 @@
 """Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
 
-PLANS is `rate-change` or `customer-close` (with the whole month); both, when left out.
+PLANS is `correction`, `rate-change` or `customer-close` (with the whole month); all, when left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -22,11 +22,14 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.messages import (
+    ApplyEvent,
     ChangeRate,
     CloseCustomer,
     CloseMonth,
+    CorrectInvoice,
     CustomerClosed,
     Decide,
+    InvoiceCorrected,
     LockMonth,
     OpenedRef,
     RateChanged,
@@ -37,15 +40,20 @@ from devstack.services import program
 from models.close import EVERYONE, DecisionKind, Stage, State
 from runtime import temporal
 from runtime.desk import UPDATES
+from tests.billing.test_corrections import a_request, by_hand, taxed
 from tests.workflows.conftest import workers
 from tests.workflows.fakes import Deeds, refused
+from tests.workflows.test_correction import Handle as CorrectionHandle
+from tests.workflows.test_correction import until_taken
 from tests.workflows.test_customer_close import approve, until
 from workflows import options, search
+from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.rate_change import RateChange
+from workflows.stripe_event import StripeEvent
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -192,6 +200,47 @@ async def _rate_changes(client: Client, folder: Path) -> list[Path]:
     return written
 
 
+CORRECTION = by_hand(taxed("100.00"), a_request(credits={"u1": "30.00"}))
+CORRECTION_SCENES = {
+    "posted": (),
+    "rejected": (),
+    "refused": ("prepare",),
+    "retried": ("settle", "post_correction"),
+    "withdrawn": ("settle",),
+}
+"""How a correction may go, and what is refused on its way."""
+
+
+async def _corrections(client: Client, folder: Path) -> list[Path]:
+    written = []
+    for name, refusing in CORRECTION_SCENES.items():
+        deeds = LockableDeeds()
+        deeds.correction, deeds.failing = CORRECTION, {deed: [refused()] for deed in refusing}
+        async with workers(client, deeds, 1000):
+            handle: WorkflowHandle[Correction, InvoiceCorrected] = await client.start_workflow(
+                Correction.run,
+                CorrectInvoice(correction=CORRECTION.id, proposal="p"),
+                id=f"correction/{CORRECTION.id}/{name}",
+                task_queue=options.CLOSE_QUEUE,
+            )
+            if name != "refused":
+                await _decide_correction(handle, deeds, name)
+            await handle.result()
+            written.append(await _keep(client, handle.id, folder / f"correction-{name}.json"))
+    return written
+
+
+async def _decide_correction(handle: CorrectionHandle, deeds: Deeds, name: str) -> None:
+    await handle.execute_update(Correction.proposed)
+    await handle.signal(Correction.decide_by_signal, Decide(decision="forged"))
+    reject = DecisionKind.REJECT_CORRECTION
+    await until_taken(handle, deeds, "aron", reject if name == "rejected" else DecisionKind.APPROVE_CORRECTION)
+    if name == "withdrawn":
+        await until_taken(handle, deeds, "abby", reject)
+    for _ in range(2 if name == "retried" else 0):
+        await until_taken(handle, deeds, "erik", DecisionKind.RETRY)
+
+
 async def record(folder: Path, only: str = "") -> list[Path]:
     """Write one history for each plan (of those named) and way it can go; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -202,6 +251,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
         search_attributes=list(search.ALL),
         identity="recorder",
     ) as env:
+        if "correction".startswith(only):
+            written += await _corrections(env.client, folder)
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -234,6 +285,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
         taken = TakeOver(contract="acme-2026", proposal="p", approval="a")
         await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
+        event = ApplyEvent(event="evt_1")
+        await client.execute_workflow(StripeEvent.run, event, id="stripe-event/evt_1", task_queue=queue)
         said = await client.execute_workflow(
             CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
         )
@@ -245,6 +298,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
+        await _keep(client, "stripe-event/evt_1", folder / "stripe-event.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]
 

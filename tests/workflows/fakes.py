@@ -9,18 +9,26 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.messages import (
+    ApplyEvent,
     ApprovalNeed,
     AskApproval,
     ChangeRate,
     CloseMonth,
     CompareSources,
     ConcludeChange,
+    ConcludeCorrection,
+    CorrectInvoice,
+    CorrectionDeed,
+    CorrectionPosted,
+    CorrectionRef,
     CustomerClosed,
     CustomerRef,
     DraftRef,
+    EventApplied,
     FinalizeDraft,
     InCatalog,
     IssuedRef,
+    JudgeCorrection,
     JudgeRateChange,
     Opened,
     Park,
@@ -38,6 +46,7 @@ from activities.messages import (
     SealEvidence,
     SealMonth,
     SealSource,
+    SettledRef,
     SimulationRef,
     Slices,
     SnapshotRef,
@@ -46,9 +55,11 @@ from activities.messages import (
     StatementRef,
     VerifyDecision,
 )
-from billing import approval, rate_change
+from billing import approval, corrections, rate_change
 from models.approval import Decision, Person, Verdict
 from models.close import DecisionKind, Role, State
+from models.correction import Correction, CorrectionStep
+from models.stripe_event import Fate
 
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE = {
@@ -83,6 +94,8 @@ class Deeds:
         self.rate_starts_at = LONG_AGO
         self.locked: tuple[str, ...] = ()
         self.concluded: list[ConcludeChange] = []
+        self.given_up: list[ConcludeCorrection] = []
+        self.correction: Correction | None = None
 
     def decide(self, id_: str, kind: DecisionKind, person: str, subject: str = "", **more: Any) -> str:
         """Write a decision row and return its id."""
@@ -269,7 +282,56 @@ class Deeds:
             did("conclude")
             self.concluded.append(task)
 
+        @activity.defn(name="correct.prepare")
+        def prepare(task: CorrectInvoice) -> CorrectionRef:
+            did("prepare")
+            return CorrectionRef(
+                correction=task.correction,
+                fingerprint=self.correction.fingerprint() if self.correction else "f",
+                step=CorrectionStep.PROPOSED,
+                currency="USD",
+                net_minor=-30_00,
+                tax_minor=-3_00,
+                lines=1,
+                material=False,
+            )
+
+        @activity.defn(name="correct.judge")
+        def judge_correction(task: JudgeCorrection) -> Verdict:
+            did("judge_correction")
+            decision = self.decisions.get(task.decision)
+            if decision is None:
+                return approval.unknown(task.decision)
+            assert self.correction is not None
+            return corrections.judge(decision, self.correction, task.accepts)
+
+        @activity.defn(name="correct.settle")
+        def settle(task: CorrectionDeed) -> SettledRef:
+            did("settle")
+            return SettledRef(references={"credit_note": "cn_1"})
+
+        @activity.defn(name="correct.post")
+        def post_correction(task: CorrectionDeed) -> CorrectionPosted:
+            did("post_correction")
+            return CorrectionPosted(entries=1, month="2026-11")
+
+        @activity.defn(name="correct.conclude")
+        def conclude_correction(task: ConcludeCorrection) -> None:
+            did("conclude_correction")
+            self.given_up.append(task)
+
+        @activity.defn(name="payments.apply_event")
+        def apply_event(task: ApplyEvent) -> EventApplied:
+            did("apply_event")
+            return EventApplied(event=task.event, fate=Fate.APPLIED, detail="1 entries")
+
         return [
+            apply_event,
+            prepare,
+            judge_correction,
+            settle,
+            post_correction,
+            conclude_correction,
             simulate,
             judge,
             put_into_catalog,

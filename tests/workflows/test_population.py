@@ -22,11 +22,13 @@ from activities.messages import CloseMonth, MonthClosed
 from adapters.files import read_policy
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
+from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from billing import openings, slices
 from billing.approval import ApprovalPolicy
@@ -37,11 +39,13 @@ from devstack.book.calls import Usage
 from devstack.book.people import PEOPLE
 from models.close import DRY_RUNS_FROM, DecisionKind, Ending, Stage, Standing, State
 from models.contract import Contract
+from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.evidence import EvidencePack
 from models.invoice import Invoice, IssuedInvoice
 from models.money import to_minor
 from models.parallel import BilledLine
 from models.snapshot import Artifact
+from models.stripe_event import Payment
 from models.usage_policy import UsagePolicy
 from runtime import temporal
 from runtime.clock import SystemClock
@@ -131,6 +135,15 @@ class Platform:
     def void(self, stripe_id: str) -> None:
         self.drafts.pop(stripe_id)
 
+    def state(self, stripe_id: str) -> AtPlatform:
+        return AtPlatform(status="open", remaining=self.drafts[stripe_id].total, paid=Decimal(0))
+
+    def payment(self, stripe_id: str) -> Payment | None:
+        return None
+
+    def credit(self, note: CreditNoteAsked) -> CreditNote:
+        raise NotImplementedError("nobody is credited here")
+
     def pdf(self, stripe_id: str) -> bytes:
         return f"%PDF {stripe_id}".encode()
 
@@ -162,6 +175,8 @@ class World:
             clock=SystemClock(),
             engine="test",
             rate_changes=PostgresRateChanges(worker),
+            corrections=PostgresCorrections(worker),
+            events=PostgresEvents(worker),
             scratch=folder,
         )
         self.console, self.books = console, BooksView(database.as_role("auditor"))

@@ -12,10 +12,12 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 import models.tables.closes
+import models.tables.corrections
 import models.tables.evidence
 import models.tables.invoices
 import models.tables.journals
 import models.tables.rates
+import models.tables.stripe_events
 import models.tables.terms  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses

@@ -1,0 +1,25 @@
+"""Events: how a kept event of the invoicing platform gets its workflow, one for each event."""
+
+from contextlib import suppress
+
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from activities.messages import ApplyEvent, event_id
+from workflows import options
+from workflows.stripe_event import StripeEvent
+
+
+async def start_applying(client: Client, event: str) -> None:
+    """Start an event's workflow; where it runs or has succeeded already, nothing is started."""
+    with suppress(WorkflowAlreadyStartedError):
+        await client.start_workflow(
+            StripeEvent.run,
+            ApplyEvent(event=event),
+            id=event_id(event),
+            task_queue=options.CLOSE_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"platform event {event}",
+        )
