@@ -123,7 +123,10 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
             engine="test",
             scratch=tmp_path,
             usage_memory_mib=256,
-            **{name: cast(Any, None) for name in ("rate_changes", "closes", "invoices", "journal", "platform")},
+            **{
+                name: cast(Any, None)
+                for name in ("rate_changes", "corrections", "events", "closes", "invoices", "journal", "platform")
+            },
             approval=cast(Any, None),
             histories=cast(Any, None),
         )

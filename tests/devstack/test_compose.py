@@ -17,7 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 # A worker decides nothing and owns nothing: these settings are the migration's, the console's and a person's.
-NOT_FOR_WORKERS = {"database_url", "database_console_url", "database_auditor_url", "database_rates_url", "token"}
+NOT_FOR_WORKERS = {
+    "database_url",
+    "database_hooks_url",
+    "database_console_url",
+    "database_auditor_url",
+    "database_rates_url",
+    "token",
+}
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|_PWD|TOKEN", re.IGNORECASE)
 FROM_ENVIRONMENT = re.compile(r"\$\{[A-Z0-9_]+:\?\}")
 OPTIONAL_SECRETS = {"TIEOUT_POSTHOG_KEY": "${TIEOUT_POSTHOG_KEY:-}"}
