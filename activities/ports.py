@@ -16,7 +16,7 @@ from models.authority import Authority
 from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.invoice import Invoice, IssuedInvoice
-from models.journal import JournalEntry
+from models.journal import JournalEntry, Link
 from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
@@ -344,6 +344,10 @@ class JournalBook(Protocol):
 
     def head(self) -> str:
         """Return the hash at the end of the journal's chain."""
+        ...
+
+    def links(self, after: int = 0) -> tuple[Link, ...]:
+        """Return the chain's links after a position, in order."""
         ...
 
     def open_month(self, month: str) -> str:
