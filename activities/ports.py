@@ -18,7 +18,7 @@ from models.contract import Contract
 from models.correction import Correction, CorrectionTaken, CorrectionView
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
-from models.journal import JournalEntry
+from models.journal import JournalEntry, Link
 from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
@@ -420,6 +420,10 @@ class JournalBook(Protocol):
 
     def head(self) -> str:
         """Return the hash at the end of the journal's chain."""
+        ...
+
+    def links(self, after: int = 0) -> tuple[Link, ...]:
+        """Return the chain's links after a position, in order."""
         ...
 
     def open_month(self, month: str) -> str:

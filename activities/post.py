@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import CustomerRef, LockMonth, PostedRef, PostRevenue
+from activities.witness import witness
 from billing import approval, posting, recognition, terms
 from models.approval import Decision
 from models.close import EVERYONE, DecisionKind, Stage, State
@@ -99,9 +100,13 @@ class Post:
 
     @activity.defn(name="post.lock_period")
     def lock_period(self, task: LockMonth) -> None:
-        """Lock an accounting period: Postgres refuses every later entry in it, whatever the route."""
-        decision = self._verify(task)
-        self.outside.journal.lock(task.month, decision.person.id, decision.reason, self.outside.clock.now())
+        """Lock an accounting period: Postgres refuses every later entry in it, whatever the route.
+
+        The chain as it stands is kept outside the database, so that a rewritten journal is found out.
+        """
+        outside, decision = self.outside, self._verify(task)
+        outside.journal.lock(task.month, decision.person.id, decision.reason, outside.clock.now())
+        witness(outside.store, outside.journal, task.month, outside.clock.now())
 
     def _verify(self, task: LockMonth) -> Decision:
         decision = self.outside.closes.decision(task.decision)

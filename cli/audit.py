@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
+from activities.witness import heads_of
+from adapters.postgres.journals import PostgresJournal
 from cli.output import AsJson, Exit, Month, leave, print_json, print_table, say
 from runtime import settings, wiring
-from runtime.audit import Audit, Verified
+from runtime.audit import Audit, Verified, chain_verified
 from runtime.engine import engine_id
 
 app = typer.Typer(no_args_is_help=True, help="Verify a month from its evidence.")
@@ -23,13 +25,16 @@ def verify(
     month: Month,
     root: Annotated[str | None, typer.Option(help="The root you hold from outside the evidence.")] = None,
     revision: Annotated[int, typer.Option(help="The close's revision.")] = 1,
+    journal: Annotated[bool, typer.Option(help="Hold the journal against the heads kept at each lock too.")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Recompute every stage of every customer from sealed inputs and compare fingerprints. Exit code 1 on a difference.
 
-    Reads the object store only: no database, no usage source.
+    Reads the object store only, and the journal; with --no-journal no database at all. No usage source.
     """
-    audit = Audit(wiring.store_of(settings.load()), engine_id())
+    config = settings.load()
+    store = wiring.store_of(config)
+    audit = Audit(store, engine_id())
     manifest = audit.manifest(month, revision, root)
     found: list[Verified] = []
     with Progress(transient=True, disable=as_json) as progress:
@@ -37,6 +42,9 @@ def verify(
         for verified in audit.verify(manifest, root):
             found.append(verified)
             progress.advance(task)
+    if journal:
+        state = PostgresJournal(wiring.database(config, "auditor")).verify_chain(heads_of(store))
+        found.append(chain_verified(state))
     wrong = [(one.subject, check) for one in found for check in one.differing]
     kind = "engine" if any(one.other_engine for one in found) else "evidence"
     if as_json:
@@ -57,7 +65,7 @@ def verify(
             right=("checks",),
         )
         for subject, check in wrong:
-            say(f"{subject}: {check.name} differs: evidence {check.evidence[:64]}, recomputed {check.recomputed[:64]}")
+            say(f"{subject}: {check.name} differs: evidence {check.evidence[:64]}, recomputed {check.recomputed[:160]}")
         say(f"root {manifest.fingerprint()}")
         if kind == "engine":
             say(f"Re-performed by another engine ({engine_id()}) than made it ({manifest.engine}).")

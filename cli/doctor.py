@@ -5,6 +5,7 @@ from functools import partial
 
 from sqlalchemy import text
 
+from activities.witness import heads_of
 from adapters.postgres.journals import PostgresJournal
 from cli.door import wait_for
 from cli.output import AsJson, Exit, leave, print_json, print_table
@@ -68,10 +69,10 @@ def _database(config: Settings, role: str) -> str:
 
 
 def _chain(config: Settings) -> str:
-    state = PostgresJournal(wiring.database(config, "auditor")).verify_chain()
+    state = PostgresJournal(wiring.database(config, "auditor")).verify_chain(heads_of(wiring.store_of(config)))
     if not state.whole:
         raise ValueError(f"entry {state.first_difference} differs: {state.reason}")
-    return f"{state.entries} entries, head {state.head[:12]}"
+    return f"{state.entries} entries, head {state.head[:12]}, {state.witnessed} witnessed"
 
 
 def _source(config: Settings, name: str) -> str:

@@ -1,9 +1,11 @@
 """tieout journal: entries, trial balance, and files for other ledgers."""
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from adapters.files import read_entity
 from adapters.general_ledger.file_drop import NETSUITE, QUICKBOOKS, FileDrop
@@ -15,6 +17,7 @@ from adapters.postgres.terms import PostgresTerms
 from billing.functional import Rates
 from cli.output import AsJson, Exit, Month, leave, money, print_json, print_table, say
 from models.entity import DEFAULT
+from models.value import Day, Instant
 from runtime import exports, ledger_push, settings, wiring
 
 app = typer.Typer(no_args_is_help=True, help="The journal: entries, trial balance, exports.")
@@ -24,14 +27,30 @@ def _books() -> Books:
     return Books(wiring.database(settings.load(), "auditor"))
 
 
+AsOf = Annotated[str | None, typer.Option(help="Effective up to and with this day, such as 2026-10-31.")]
+KnownAt = Annotated[str | None, typer.Option(help="As recorded by this instant, such as 2026-11-03T12:00:00Z.")]
+_DAY, _INSTANT = TypeAdapter(Day), TypeAdapter(Instant)
+
+
+def _times(as_of: str | None, known_at: str | None) -> tuple[date | None, datetime | None]:
+    try:
+        day = _DAY.validate_python(as_of) if as_of else None
+        return day, _INSTANT.validate_python(known_at) if known_at else None
+    except ValidationError as error:
+        raise typer.BadParameter(str(error.errors()[0]["msg"]), param_hint="--as-of, --known-at") from error
+
+
 @app.command()
 def show(
     month: Month,
     customer: Annotated[str | None, typer.Option(help="One customer.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a month's postings in the order they were recorded."""
-    lines = _books().journal(month, customer)
+    day, instant = _times(as_of, known_at)
+    lines = _books().journal(month, customer, known_at=instant, as_of=day)
     if as_json:
         print_json(lines)
         return
@@ -58,10 +77,13 @@ def show(
 @app.command("trial-balance")
 def trial_balance(
     through: Annotated[str | None, typer.Option(help="Up to and including this month.")] = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
     as_json: AsJson = False,
 ) -> None:
     """Show each account's balance. Exit code 1 when they do not sum to zero."""
-    balances = _books().trial_balance(through)
+    day, instant = _times(as_of, known_at)
+    balances = _books().trial_balance(through, known_at=instant, as_of=day)
     if as_json:
         print_json(balances)
     else:

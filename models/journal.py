@@ -9,7 +9,7 @@ from models.money import Currency, rounded
 from models.period import Month, month_of
 from models.refusal import Refusal
 from models.usage import Identifier
-from models.value import Day, Exact, Value, canonical_json
+from models.value import Day, Exact, Instant, Value, canonical_json
 
 
 class Account(StrEnum):
@@ -149,10 +149,30 @@ class JournalEntry(Value):
         return canonical_json(content)
 
 
+class Link(Value):
+    """An entry's place on the chain: what outlives a journal that is rewritten whole."""
+
+    position: int = Field(ge=1)
+    key: Identifier
+    hash: str
+
+
+class ChainHead(Value):
+    """The chain as it stood at a lock, kept under retention outside the database: every link since the head before."""
+
+    month: Month
+    locked_at: Instant
+    links: tuple[Link, ...]
+
+
 class ChainState(Value):
-    """The journal's chain as recomputed: how many entries, the hash at its end, and the first entry that differs."""
+    """The journal's chain as recomputed: how many entries, the hash at its end, and the first entry that differs.
+
+    `witnessed` is how many entries stand in heads that were kept outside: a rewritten one among them is named.
+    """
 
     entries: int = Field(ge=0)
+    witnessed: int = Field(default=0, ge=0)
     head: str
     first_difference: str | None = None  # key of the entry
     reason: str = ""

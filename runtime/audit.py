@@ -9,6 +9,7 @@ from billing import slices
 from billing.reperform import ENGINE, Check, instants_of, reperform
 from billing.sealing import fingerprint_of_buckets, fingerprint_of_rows
 from models.evidence import EvidencePack, Manifest, SealedPack
+from models.journal import ChainState
 from models.refusal import Refusal
 from models.value import Value
 
@@ -34,6 +35,12 @@ class Verified(Value):
     def other_engine(self) -> bool:
         """Whether another engine than the evidence's re-performed it: then a difference may be one of the rules."""
         return any(check.name == ENGINE and not check.agrees for check in self.checks)
+
+
+def chain_verified(state: ChainState) -> Verified:
+    """Return the journal's own check: where it is not whole, the first entry that differs, and why."""
+    said = f"{state.first_difference}: {state.reason}" if state.first_difference else "whole"
+    return Verified(subject="journal", checks=(Check(name="chain", evidence="whole", recomputed=said),))
 
 
 class Audit:

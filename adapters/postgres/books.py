@@ -1,6 +1,6 @@
 """Books: the read side for pages, terminal and auditors. Each answer is read in one snapshot; nothing here writes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -74,6 +74,7 @@ _TRIAL_BALANCE = """
     FROM journal_postings p JOIN journal_entries e ON e.key = p.entry
     WHERE (CAST(:first AS text) IS NULL OR e.period >= :first)
         AND (CAST(:through AS text) IS NULL OR e.period <= :through)
+        AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
         AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
     GROUP BY p.account, p.currency ORDER BY p.currency, p.account
 """
@@ -85,6 +86,7 @@ _LINES = """
     WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
         AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
         AND (CAST(:account AS text) IS NULL OR p.account = :account)
+        AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
         AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
     ORDER BY e.position, p.line
 """
@@ -172,10 +174,17 @@ class Books:
         return tuple(Statement.from_text(row.body) for row in self._rows(_ISSUED, contract=contract, through=through))
 
     def trial_balance(
-        self, through: str | None = None, first: str | None = None, known_at: datetime | None = None
+        self,
+        through: str | None = None,
+        first: str | None = None,
+        known_at: datetime | None = None,
+        as_of: date | None = None,
     ) -> tuple[Balance, ...]:
-        """Return each account's balance by currency over the periods from first to through, as recorded by then."""
-        rows = self._rows(_TRIAL_BALANCE, first=first, through=through, known_at=known_at)
+        """Return each account's balance by currency over the periods from first to through.
+
+        In both times: of entries effective up to and with the day `as_of`, as recorded by `known_at`.
+        """
+        rows = self._rows(_TRIAL_BALANCE, first=first, through=through, known_at=known_at, as_of=as_of)
         return tuple(Balance(account=Account(row.account), **_without(row, "account")) for row in rows)
 
     def journal(
@@ -184,11 +193,11 @@ class Books:
         customer: str | None = None,
         account: Account | None = None,
         known_at: datetime | None = None,
+        as_of: date | None = None,
     ) -> tuple[JournalLine, ...]:
-        """Return postings with their entries' facts, in posting order."""
-        rows = self._rows(
-            _LINES, month=month, customer=customer, account=account.value if account else None, known_at=known_at
-        )
+        """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`."""
+        of = account.value if account else None
+        rows = self._rows(_LINES, month=month, customer=customer, account=of, known_at=known_at, as_of=as_of)
         return tuple(
             JournalLine(account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule"))
             for row in rows

@@ -1,7 +1,7 @@
 """Journal: append-only, balanced, keyed, chained, locked by period; the database refuses the rest."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from adapters.postgres.sessions import Database
 from models.books import Conflict
-from models.journal import Account, ChainState, JournalEntry, PeriodLocked
+from models.journal import Account, ChainHead, ChainState, JournalEntry, Link, PeriodLocked
 from models.period import next_month
 from models.reports import OpenBalance
 from models.tables.journals import EntryRow, PeriodLockRow, PostingRow
@@ -146,17 +146,42 @@ class PostgresJournal:
             found = session.exec(select(EntryRow.hash).order_by(col(EntryRow.position).desc()).limit(1)).first()
         return found or NOTHING_BEFORE
 
-    def verify_chain(self) -> ChainState:
-        """Recompute every hash, compare columns and postings with what was hashed; name the first difference."""
+    def links(self, after: int = 0) -> tuple[Link, ...]:
+        """Return the chain's links after a position, in order."""
+        found = select(EntryRow.position, EntryRow.key, EntryRow.hash).where(EntryRow.position > after)
+        with self.database.reading() as session:
+            rows = session.exec(found.order_by(col(EntryRow.position)))
+            return tuple(Link(position=position, key=key, hash=hash) for position, key, hash in rows)
+
+    def verify_chain(self, heads: Iterable[ChainHead] = ()) -> ChainState:
+        """Recompute every hash, compare columns and postings with what was hashed; name the first difference.
+
+        `heads` are what was kept outside at each lock: whoever rewrites the whole chain cannot rewrite them, so the
+        first entry that is not the one witnessed is named, and so is the first one that is gone from the end.
+        """
+        witnessed = {link.position: link for head in heads for link in head.links}
         previous, count = NOTHING_BEFORE, 0
         with self.database.reading() as session:
             for row, postings in _in_order(session):
                 count += 1
-                reason = _difference(row, postings, count, previous)
+                reason = _difference(row, postings, count, previous) or _unlike(row, witnessed.get(count))
                 if reason:
-                    return ChainState(entries=count, head=previous, first_difference=row.key, reason=reason)
+                    return ChainState(
+                        entries=count,
+                        witnessed=len(witnessed),
+                        head=previous,
+                        first_difference=row.key,
+                        reason=reason,
+                    )
                 previous = row.hash
-        return ChainState(entries=count, head=previous)
+        gone = min((position for position in witnessed if position > count), default=None)
+        return ChainState(
+            entries=count,
+            witnessed=len(witnessed),
+            head=previous,
+            first_difference=witnessed[gone].key if gone else None,
+            reason=f"it was witnessed at place {gone} and is gone" if gone else "",
+        )
 
 
 def link_hash(previous: str, recorded_at: datetime, preparer: str, body: str) -> str:
@@ -247,6 +272,13 @@ def _difference(row: EntryRow, postings: list[PostingRow], place: int, previous:
     if [posting.model_dump() for posting in postings] != list(_posting_rows(entry)):
         return "its postings are not those of the hashed content"
     return ""
+
+
+def _unlike(row: EntryRow, link: Link | None) -> str:
+    """Return why an entry is not the one that was witnessed at its place, or nothing."""
+    if link is None or (row.key, row.hash) == (link.key, link.hash):
+        return ""
+    return f"at place {link.position} {link.key} with the hash {link.hash[:12]} was witnessed outside"
 
 
 def _locked_from(session: Session, month: str) -> frozenset[str]:

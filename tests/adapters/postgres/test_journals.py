@@ -4,18 +4,20 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import psycopg
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from activities.witness import heads_of, witness
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.journals import NOTHING_BEFORE, PostgresJournal
 from models.books import Conflict
 from models.journal import Account, JournalEntry, PeriodLocked
 from models.value import canonical_json, fingerprint_of
+from runtime.audit import chain_verified
 from tests.adapters.postgres.rows import AT, an_entry
 from tests.postgres_fixture import Books
 
@@ -101,10 +103,13 @@ def test_many_writers_of_one_key_give_one_entry(fresh_database: Books) -> None:
     assert (state.whole, state.entries) == (True, 5)
 
 
-@pytest.mark.parametrize("role", [None, "owner", "worker"])
+APPLICATION = ("worker", "console", "auditor", "portal", "rates")
+
+
+@pytest.mark.parametrize("role", [None, "owner", *APPLICATION])
 def test_nobody_changes_or_removes_an_entry(fresh_database: Books, role: str | None) -> None:
     journal(fresh_database).post([an_entry()], "system", AT)
-    expected = "42501" if role == "worker" else "TIE01"
+    expected = "42501" if role in APPLICATION else "TIE01"
     for table in ("journal_entries", "journal_postings", "period_locks"):
         column = {"journal_entries": "preparer", "journal_postings": "meter", "period_locks": "reason"}[table]
         for statement in (
@@ -114,6 +119,27 @@ def test_nobody_changes_or_removes_an_entry(fresh_database: Books, role: str | N
             f"TRUNCATE tieout.{table} CASCADE",
         ):
             assert refusal_of(fresh_database, role, lambda c, s=statement: c.execute(s)) == expected, statement  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("role", [one for one in APPLICATION if one != "worker"])
+def test_only_the_worker_posts(database: Books, role: str) -> None:
+    raw = lambda c: write_raw(c, f"raw-{role}", [("1110", "1.00"), ("4020", "-1.00")])  # noqa: E731
+    assert refusal_of(database, role, raw) == "42501"
+    lock = "INSERT INTO tieout.period_locks VALUES ('2031-01', 'eve', 'why not', now())"
+    assert refusal_of(database, role, lambda c: c.execute(lock)) == "42501"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("role", APPLICATION)
+def test_no_application_role_switches_a_trigger_off(database: Books, role: str) -> None:
+    for act in ("ALTER TABLE tieout.journal_entries DISABLE TRIGGER ALL", "SET session_replication_role = replica"):
+        assert refusal_of(database, role, lambda c, s=act: c.execute(s)) == "42501"  # type: ignore[misc]
+
+
+def test_the_same_key_by_hand_is_a_duplicate(fresh_database: Books) -> None:
+    journal(fresh_database).post([an_entry("k1")], "system", AT)
+    raw = lambda c: write_raw(c, "k1", [("1110", "1.00"), ("4020", "-1.00")])  # noqa: E731
+    for role in (None, "owner", "worker"):
+        assert refusal_of(fresh_database, role, raw) == "23505"
 
 
 def test_a_replica_role_does_not_switch_the_refusals_off(fresh_database: Books) -> None:
@@ -237,6 +263,94 @@ def test_the_chain_names_the_first_entry_that_differs(fresh_database: Books) -> 
     tamper("DELETE FROM tieout.journal_postings WHERE entry = 'k1'")
     assert tamper("DELETE FROM tieout.journal_entries WHERE key = 'k1'") == "k2"
     assert "missing" in book.verify_chain().reason
+
+
+REWRITTEN = """
+    DO $$ DECLARE one record; last text := repeat('0', 64);
+    BEGIN
+        FOR one IN SELECT * FROM tieout.journal_entries ORDER BY position LOOP
+            UPDATE tieout.journal_entries SET previous_hash = last,
+                hash = tieout.link_hash(last, recorded_at, preparer, body) WHERE key = one.key RETURNING hash INTO last;
+        END LOOP;
+    END $$
+"""
+
+
+class Kept:
+    """What a store under retention keeps: the first writer's bytes."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def put(self, key: str, body: bytes, content_type: str = "") -> str:
+        self.held.setdefault(key, body)
+        return key
+
+    def get(self, uri: str) -> bytes:
+        return self.held[uri]
+
+    def uris(self, prefix: str) -> tuple[str, ...]:
+        return tuple(sorted(key for key in self.held if key.startswith(prefix)))
+
+
+def superuser(database: Books, *statements: str) -> None:
+    """Do what only one who switches triggers off can do."""
+    with database.connect() as connection:
+        for table in ("journal_entries", "journal_postings"):
+            connection.execute(f"ALTER TABLE tieout.{table} DISABLE TRIGGER USER")
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
+def test_a_journal_that_is_rewritten_whole_is_found_out_by_the_heads_kept_at_each_lock(fresh_database: Books) -> None:
+    book, store = journal(fresh_database), Kept()
+    book.post([an_entry(f"k{n}") for n in range(1, 4)], "system", AT)
+    witness(store, book, "2026-10", AT)  # type: ignore[arg-type]
+    book.post([an_entry(f"n{n}", month="2026-11") for n in range(1, 3)], "system", AT)
+    witness(store, book, "2026-11", AT)  # type: ignore[arg-type]
+    witness(store, book, "2026-11", AT + timedelta(days=1))  # type: ignore[arg-type]  # again: nothing new
+    heads = heads_of(store)  # type: ignore[arg-type]
+    assert [len(head.links) for head in heads] == [3, 2]
+    state = book.verify_chain(heads)
+    assert (state.whole, state.entries, state.witnessed) == (True, 5, 5)
+    body = json.loads(an_entry("k2").canonical()) | {"description": "another story"}
+    text = canonical_json(body)
+    told = f"body = '{text}', fingerprint = '{fingerprint_of(text)}'"
+    superuser(fresh_database, f"UPDATE tieout.journal_entries SET {told} WHERE key = 'k2'", REWRITTEN)
+    assert book.verify_chain().whole  # by itself the chain looks whole again
+    state = book.verify_chain(heads)
+    assert (state.first_difference, "witnessed" in state.reason) == ("k2", True)
+
+
+def test_entries_that_are_cut_off_the_end_are_missed(fresh_database: Books) -> None:
+    book, store = journal(fresh_database), Kept()
+    book.post([an_entry(f"k{n}") for n in range(1, 4)], "system", AT)
+    witness(store, book, "2026-10", AT)  # type: ignore[arg-type]
+    for table, column in (("journal_postings", "entry"), ("journal_entries", "key")):
+        superuser(fresh_database, f"DELETE FROM tieout.{table} WHERE {column} = 'k3'")
+    assert book.verify_chain().whole
+    state = book.verify_chain(heads_of(store))  # type: ignore[arg-type]
+    assert (state.first_difference, "gone" in state.reason) == ("k3", True)
+    assert chain_verified(state).differing
+
+
+def test_the_journal_is_read_in_both_times(fresh_database: Books) -> None:
+    book, view = journal(fresh_database), BooksView(fresh_database.as_role("auditor"))
+    book.post([an_entry("early", "10.00")], "system", AT)  # effective on 1 October
+    book.post([an_entry("november", "5.00", month="2026-11")], "system", AT)
+    book.post([an_entry("late", "2.00")], "system", AT + timedelta(days=9))  # of 1 October too, known later
+
+    def usage(**times: object) -> Decimal:
+        rows = view.trial_balance(**times)  # type: ignore[arg-type]
+        return -sum((row.balance for row in rows if row.account is Account.USAGE), Decimal(0))
+
+    october, known = date(2026, 10, 31), AT + timedelta(days=1)
+    assert usage() == Decimal("17.00")
+    assert usage(as_of=october) == Decimal("12.00")
+    assert usage(known_at=known) == Decimal("15.00")
+    assert usage(as_of=october, known_at=known) == Decimal("10.00")
+    assert {line.key for line in view.journal(as_of=october, known_at=known)} == {"early"}
 
 
 def test_the_journal_as_it_was_known(fresh_database: Books) -> None:

@@ -1,0 +1,33 @@
+"""Reports from the books: a locked month's are the same bytes, whatever is posted afterwards."""
+
+from datetime import timedelta
+
+import pytest
+
+from adapters.postgres.journals import PostgresJournal
+from billing.reports.registry import REPORTS
+from runtime import reports
+from tests.adapters.postgres.rows import AT, an_entry
+from tests.postgres_fixture import Books
+
+pytestmark = pytest.mark.stack
+
+
+def test_14_every_report_of_a_locked_month_is_rebuilt_byte_for_byte(fresh_database: Books) -> None:
+    book = PostgresJournal(fresh_database.as_role("worker"))
+    book.post([an_entry("september", "20.00", month="2026-09"), an_entry("october", "30.00")], "system", AT)
+    book.lock("2026-10", "cora", "reviewed", AT + timedelta(hours=1))
+
+    def all_of(month: str) -> dict[str, str]:
+        facts = reports.facts_of(fresh_database.as_role("auditor"), month)
+        return {name: reports.csv_text(reports.report_of(name, facts)) for name in REPORTS}
+
+    at_lock = all_of("2026-10")
+    assert "30.00" in at_lock["revenue"]
+    assert "50.00" in at_lock["revenue"]  # the year to date
+    later = AT + timedelta(days=20)
+    book.post(
+        [an_entry("november", "40.00", month="2026-11"), an_entry("late", "1.00", month="2026-09")], "system", later
+    )
+    assert all_of("2026-10") == at_lock
+    assert "40.00" in all_of("2026-11")["revenue"]
