@@ -7,6 +7,7 @@ from pathlib import Path
 from activities.ports import (
     Clock,
     CloseBook,
+    ControlBook,
     CorrectionBook,
     EventBook,
     EvidenceBook,
@@ -31,6 +32,7 @@ class Outside:
     rate_changes: RateChangeBook
     corrections: CorrectionBook
     events: EventBook
+    controls: ControlBook
     evidence: EvidenceBook
     closes: CloseBook
     invoices: InvoiceBook

@@ -334,6 +334,7 @@ class LockMonth(Frozen):
     month: Month
     revision: int
     decision: str
+    signed: bool = False  # refuse while a tie-out is not signed as it is
 
 
 class MonthLocked(Frozen):
@@ -536,3 +537,32 @@ class EventApplied(Frozen):
 def event_id(event: str) -> str:
     """Return the workflow id of an event."""
     return f"stripe-event/{event}"
+
+
+class TieOutMonth(Frozen):
+    """Tie a period out."""
+
+    month: Month
+
+
+class TiedOut(Frozen):
+    """The tie-outs of a period by the fingerprint of their numbers, and the lines that do not tie."""
+
+    month: Month
+    fingerprints: dict[str, str]
+    untied: tuple[str, ...] = ()
+
+
+class ReopenMonth(Frozen):
+    """Open a locked period again: names the decisions that ask for it and approve it."""
+
+    month: Month
+    asked: str
+    approved: str
+
+
+class PeriodReopened(Frozen):
+    """A period that is open again, and until when."""
+
+    month: Month
+    expires_at: str

@@ -6,6 +6,7 @@ with the same content returns what is there, a second with other content raises 
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,6 +16,7 @@ from models.approval import Decision, Person, Verdict
 from models.authority import Authority
 from models.close import Stage, Standing, State
 from models.contract import Contract
+from models.control import KeptTieOut, Reopening, TieOut, TieOutName
 from models.correction import Correction, CorrectionTaken, CorrectionView
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.invoice import Invoice, IssuedInvoice
@@ -292,6 +294,42 @@ class CorrectionBook(Protocol):
 
     def take(self, step: CorrectionTaken) -> CorrectionTaken:
         """Keep a step once and return the one that is kept. Raises `FourEyes`, `TooMuchCredited`."""
+        ...
+
+
+class ControlBook(Protocol):
+    """Tie-outs as computed, and the reopenings of locked periods."""
+
+    def keep(self, tie_out: TieOut, at: datetime) -> None:
+        """Keep a tie-out; the same numbers again change nothing."""
+        ...
+
+    def newest(self, month: str) -> dict[TieOutName, KeptTieOut]:
+        """Return the newest tie-out of each name."""
+        ...
+
+    def reopen(self, reopening: Reopening, decision: str) -> Reopening:
+        """Open a locked period again until an instant, once for a decision. Raises `FourEyes`."""
+        ...
+
+    def reopenings(self, month: str) -> tuple[Reopening, ...]:
+        """Return a period's reopenings, oldest first; one that expired or was locked again has its end."""
+        ...
+
+    def balances(self, month: str) -> dict[tuple[str, str], Decimal]:
+        """Return a period's postings by account and currency."""
+        ...
+
+    def receivables(self, month: str) -> dict[tuple[str, str], Decimal]:
+        """Return what 1100 holds now of each invoice of a month, by our reference and currency."""
+        ...
+
+    def grants(self, through: str) -> dict[tuple[str, str], Decimal]:
+        """Return what is owed of each grant after a month, 2110 less 1120, by contract/grant and currency."""
+        ...
+
+    def issued(self, month: str) -> tuple[tuple[Invoice, IssuedInvoice], ...]:
+        """Return the issued invoices of a month, by reference."""
         ...
 
 

@@ -14,10 +14,12 @@ from cli import (
     compare,
     contract,
     correction,
+    flux,
     invoice,
     journal,
     offline,
     openings,
+    period,
     pools,
     rates,
     recognize,
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 app.add_typer(close.app, name="close")
 app.add_typer(invoice.app, name="invoice")
+app.add_typer(period.app, name="period")
+close.app.command("flux")(flux.close_flux)
 app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")

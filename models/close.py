@@ -64,6 +64,9 @@ class DecisionKind(StrEnum):
     LOCK = "lock"  # of an accounting period; its customer is the word `everyone`
     APPROVE_RATE = "approve_rate"  # of a proposed rate version; customer `everyone`, subject the proposal
     REJECT_RATE = "reject_rate"
+    SIGN_TIE_OUT = "sign_tie_out"  # its subject is the fingerprint of its numbers
+    ASK_REOPEN = "ask_reopen"  # of a locked period, until an instant
+    REOPEN = "reopen"  # its subject is the decision that asks for it
     PROPOSE_CORRECTION = "propose_correction"  # of an issued invoice; its subject is the request's fingerprint
     APPROVE_CORRECTION = "approve_correction"  # its subject is the correction's fingerprint
     REJECT_CORRECTION = "reject_correction"

@@ -11,6 +11,7 @@ from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_policy, read_value
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -136,6 +137,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         rate_changes=PostgresRateChanges(books),
         corrections=PostgresCorrections(books),
         events=PostgresEvents(books),
+        controls=PostgresControls(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),

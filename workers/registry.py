@@ -7,6 +7,7 @@ from typing import Any
 from activities.approve import Approve
 from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
+from activities.control import Control
 from activities.correct import CorrectDeeds
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
@@ -24,6 +25,7 @@ from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
+from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
 from workflows.stripe_event import StripeEvent
 
@@ -37,6 +39,8 @@ WORKFLOWS: Sequence[type] = (
     OpenContract,
     RateChange,
     StripeEvent,
+    TieOutPeriod,
+    ReopenPeriod,
 )
 
 
@@ -53,6 +57,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
     """Return the queues by the worker role that serves them: one queue for each rate limit."""
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
+    control = Control(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -87,7 +92,11 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 correct.prepare,
             ],
         ),
-        "stripe": Queue(options.STRIPE_QUEUE, (), [invoice.draft_invoice, invoice.finalize_invoice, correct.settle]),
+        "stripe": Queue(
+            options.STRIPE_QUEUE,
+            (),
+            [invoice.draft_invoice, invoice.finalize_invoice, correct.settle, control.tie_out, control.refuse_unsigned],
+        ),
         "ledger": Queue(
             options.LEDGER_QUEUE,
             (),
@@ -97,6 +106,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.lock_period,
                 correct.post,
                 Payments(outside).apply_event,
+                control.reopen,
                 Openings(outside).take_over,
                 publish.publish_close,
                 publish.seal_evidence,

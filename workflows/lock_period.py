@@ -2,6 +2,7 @@
 
 from temporalio import workflow
 
+from activities.control import Control
 from activities.messages import LockMonth, MonthLocked
 from activities.post import Post
 from workflows import options
@@ -9,11 +10,17 @@ from workflows import options
 
 @workflow.defn(name="LockPeriod")
 class LockPeriod:
-    """Accrue the customers still waiting from their latest statements, then lock the period."""
+    """Refuse what is not signed where that is asked for, accrue who still waits, then lock the period."""
 
     @workflow.run
     async def run(self, task: LockMonth) -> MonthLocked:
         """Return whom it accrued; raises the refusal where the decision does not allow it."""
+        if task.signed:
+            await workflow.execute_activity_method(
+                Control.refuse_unsigned,
+                task,
+                **options.with_summary(options.STRIPE_CALL, f"signatures of {task.month}"),
+            )
         accrued = await workflow.execute_activity_method(
             Post.accrue_waiting, task, **options.with_summary(options.LEDGER_POST, f"accrue who waits in {task.month}")
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import Session, col, select
 
@@ -56,6 +56,13 @@ _OPEN_BALANCES = """
         AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
     GROUP BY e.customer, p.account, p.currency HAVING sum(p.amount) <> 0
     ORDER BY e.customer, p.account, p.currency
+"""
+
+
+_LOCK_AGAIN = """
+    INSERT INTO period_relocks (decision, locked_by, locked_at)
+    SELECT decision, :by, :at FROM period_reopenings WHERE period = :period AND expires_at > :at
+    ON CONFLICT (decision) DO NOTHING
 """
 
 
@@ -124,8 +131,12 @@ class PostgresJournal:
             return session.exec(select(PeriodLockRow.locked_at).where(PeriodLockRow.period == month)).first()
 
     def lock(self, month: str, by: str, reason: str, at: datetime) -> None:
-        """Lock an accounting period, after every entry under way; a second time changes nothing."""
+        """Lock an accounting period, after every entry under way; a second time changes nothing.
+
+        One that is reopened is locked again before its time is over.
+        """
         with self.database.writing() as session:
+            session.connection().execute(text(_LOCK_AGAIN), {"period": month, "by": by, "at": at})
             session.exec(
                 insert(PeriodLockRow)
                 .values(period=month, locked_by=by, reason=reason, locked_at=at)
@@ -282,7 +293,10 @@ def _unlike(row: EntryRow, link: Link | None) -> str:
 
 
 def _locked_from(session: Session, month: str) -> frozenset[str]:
-    return frozenset(session.exec(select(PeriodLockRow.period).where(PeriodLockRow.period >= month)))
+    locked = select(PeriodLockRow.period).where(
+        PeriodLockRow.period >= month, func.tieout.is_locked(PeriodLockRow.period)
+    )
+    return frozenset(session.exec(locked))
 
 
 __all__ = ["PeriodLocked", "PostgresJournal", "link_hash"]

@@ -8,6 +8,26 @@ from migrations.roles import AUDITOR, CONSOLE, HOOKS, WORKER
 revision = "0010"
 down_revision = "0008"
 
+ONE_WRITER = 7_464_002  # of 0006
+CHAIN = f"""
+    CREATE OR REPLACE FUNCTION tieout.chain_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE last record;
+    BEGIN
+        PERFORM pg_advisory_xact_lock({ONE_WRITER});
+        IF LOCKED THEN
+            RAISE EXCEPTION 'the period % is locked; entry % goes to an open one', NEW.period, NEW.key
+                USING ERRCODE = 'TIE02';
+        END IF;
+        SELECT e.position, e.hash INTO last FROM tieout.journal_entries e ORDER BY e.position DESC LIMIT 1;
+        NEW.position := coalesce(last.position, 0) + 1;
+        NEW.previous_hash := coalesce(last.hash, repeat('0', 64));
+        NEW.written_at := clock_timestamp();
+        NEW.hash := tieout.link_hash(NEW.previous_hash, NEW.recorded_at, NEW.preparer, NEW.body);
+        RETURN NEW;
+    END $$
+"""
+"""The trigger of 0006, asking whether a period is locked now; before, whether it ever was."""
+
 CORRECTIONS = (
     # The foreign key is the rule: only what was issued is corrected.
     """
@@ -123,15 +143,84 @@ EVENTS = (
     *readable("stripe_event_fates", "INSERT"),
 )
 
+CONTROLS = (
+    """
+    CREATE TABLE tieout.tie_outs (
+        position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        period tieout.month NOT NULL,
+        name text NOT NULL,
+        fingerprint tieout.sha256 NOT NULL CHECK (fingerprint = tieout.fingerprint_of(body)),
+        body text NOT NULL,
+        recorded_at timestamptz NOT NULL
+    )
+    """,
+    "CREATE INDEX tie_outs_by_period ON tieout.tie_outs (period, name, position)",
+    *append_only("tie_outs"),
+    *readable("tie_outs", "INSERT"),
+    """
+    CREATE TABLE tieout.period_reopenings (
+        position bigint GENERATED ALWAYS AS IDENTITY,
+        decision text PRIMARY KEY REFERENCES tieout.decisions (id),
+        period tieout.month NOT NULL REFERENCES tieout.period_locks (period),
+        asked_by text NOT NULL REFERENCES tieout.people (id),
+        approved_by text NOT NULL REFERENCES tieout.people (id),
+        reason text NOT NULL CHECK (reason <> ''),
+        opened_at timestamptz NOT NULL,
+        expires_at timestamptz NOT NULL CHECK (expires_at > opened_at),
+        CONSTRAINT four_eyes CHECK (asked_by <> approved_by)
+    )
+    """,
+    *append_only("period_reopenings"),
+    *readable("period_reopenings", "INSERT"),
+    """
+    CREATE TABLE tieout.period_relocks (
+        decision text PRIMARY KEY REFERENCES tieout.period_reopenings (decision),
+        locked_by text NOT NULL,
+        locked_at timestamptz NOT NULL
+    )
+    """,
+    *append_only("period_relocks"),
+    *readable("period_relocks", "INSERT"),
+    # A reopened period locks itself when its time is over: nobody has to remember it.
+    """
+    CREATE FUNCTION tieout.is_locked(month text) RETURNS boolean LANGUAGE sql VOLATILE AS $$
+        SELECT EXISTS (SELECT FROM tieout.period_locks l WHERE l.period = month)
+            AND NOT EXISTS (
+                SELECT FROM tieout.period_reopenings r
+                WHERE r.period = month AND clock_timestamp() < r.expires_at
+                    AND NOT EXISTS (SELECT FROM tieout.period_relocks k WHERE k.decision = r.decision)
+            )
+    $$
+    """,
+    """
+    CREATE FUNCTION tieout.only_the_last_lock() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF EXISTS (SELECT FROM tieout.period_locks l WHERE l.period > NEW.period AND tieout.is_locked(l.period)) THEN
+            RAISE EXCEPTION 'a later period than % is locked; reopen that one first', NEW.period
+                USING ERRCODE = 'TIE02';
+        END IF;
+        RETURN NEW;
+    END $$
+    """,
+    "CREATE TRIGGER only_the_last BEFORE INSERT ON tieout.period_reopenings"
+    " FOR EACH ROW EXECUTE FUNCTION tieout.only_the_last_lock()",
+    "ALTER TABLE tieout.period_reopenings ENABLE ALWAYS TRIGGER only_the_last",
+    CHAIN.replace("LOCKED", "tieout.is_locked(NEW.period)"),
+)
+
 
 def upgrade() -> None:
     """Make the tables of corrections and of the platform's events."""
-    for statement in (*CORRECTIONS, *EVENTS):
+    for statement in (*CORRECTIONS, *EVENTS, *CONTROLS):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Take them back."""
+    ever = "EXISTS (SELECT FROM tieout.period_locks l WHERE l.period = NEW.period)"
+    op.execute(CHAIN.replace("LOCKED", ever))
+    op.execute("DROP TABLE tieout.period_relocks, tieout.period_reopenings, tieout.tie_outs")
+    op.execute("DROP FUNCTION tieout.only_the_last_lock(), tieout.is_locked(text)")
     op.execute("DROP TABLE tieout.stripe_event_fates, tieout.stripe_events")
     op.execute("DROP VIEW tieout.superseded_invoices")
     op.execute("DROP TABLE tieout.correction_steps, tieout.corrections")

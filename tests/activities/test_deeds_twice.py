@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -20,6 +20,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.approve import Approve
 from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
+from activities.control import Control
 from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection, NotIssuedYet
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
@@ -48,6 +49,7 @@ from activities.messages import (
     PutIntoCatalog,
     RateUsage,
     Remind,
+    ReopenMonth,
     SealEvidence,
     SealMonth,
     SealSource,
@@ -55,6 +57,8 @@ from activities.messages import (
     StatementDeed,
     StatementRef,
     TakeOver,
+    TiedOut,
+    TieOutMonth,
     VerifyDecision,
 )
 from activities.opening import Openings
@@ -67,6 +71,7 @@ from activities.reconcile import Reconcile
 from adapters.files import read_policy
 from adapters.object_store import S3Store
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.evidence import PostgresEvidence
@@ -79,6 +84,7 @@ from adapters.postgres.terms import PostgresTerms
 from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
+from billing.controls import NotSigned
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
 from devstack.stripe.webhooks import signature
@@ -88,6 +94,7 @@ from migrations.upgrade import upgrade
 from models.approval import Decision
 from models.close import CORRECTIONS_FROM, EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
+from models.control import TieOutName
 from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
 from models.journal import Account, Rule
 from models.money import total
@@ -95,7 +102,7 @@ from models.opening import Opening
 from models.period import Period
 from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
-from models.value import canonical_json
+from models.value import canonical_json, instant_text
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
@@ -199,7 +206,13 @@ class World:
         return first
 
     def decide(
-        self, kind: DecisionKind, person: str, customer: str, subject: str, payload: dict[str, str] | None = None
+        self,
+        kind: DecisionKind,
+        person: str,
+        customer: str,
+        subject: str,
+        payload: dict[str, str] | None = None,
+        revision: int = 1,
     ) -> str:
         """Write a decision at the desk and return its id."""
         decision = Decision(
@@ -207,7 +220,7 @@ class World:
             payload=payload or {},
             kind=kind,
             period=MONTH,
-            revision=1 if payload is None else CORRECTIONS_FROM,
+            revision=revision,
             customer=customer,
             subject=subject,
             person=self.desk.person(self.tokens[person]),
@@ -262,6 +275,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         rate_changes=PostgresRateChanges(books),
         corrections=PostgresCorrections(books),
         events=PostgresEvents(books),
+        controls=PostgresControls(books),
         evidence=PostgresEvidence(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
@@ -329,6 +343,21 @@ def _close_twice(world: World) -> None:
     _change_a_rate_twice(world, statement.fingerprint)
     _correct_twice(world, issued.reference)
     _pay_twice(world, issued.stripe_id)
+    _control_twice(world)
+
+
+def _control_twice(world: World) -> None:
+    """Tie the month out, sign it, have its lock checked, and open it again: each twice."""
+    control, twice = Control(world.outside), world.twice
+    tied: TiedOut = twice(control.tie_out, TieOutMonth(month=MONTH))
+    for name, fingerprint in tied.fingerprints.items():
+        world.decide(DecisionKind.SIGN_TIE_OUT, "cora", EVERYONE, fingerprint, {"tie_out": name})
+    lock = LockMonth(month=MONTH, revision=1, decision=f"{DecisionKind.LOCK.value}-{EVERYONE}", signed=True)
+    twice(control.refuse_unsigned, lock)
+    until = instant_text(world.outside.clock.now() + timedelta(hours=1))
+    asked = world.decide(DecisionKind.ASK_REOPEN, "aron", EVERYONE, MONTH, {"expires_at": until})
+    approved = world.decide(DecisionKind.REOPEN, "cora", EVERYONE, asked, {})
+    twice(control.reopen, ReopenMonth(month=MONTH, asked=asked, approved=approved))
 
 
 def _pay_twice(world: World, stripe_id: str) -> None:
@@ -363,7 +392,7 @@ def _correct_twice(world: World, invoice: str) -> None:
     ):
         proposal = propose(world, request)
         ref: CorrectionRef = twice(correct.prepare, CorrectInvoice(correction=request.id, proposal=proposal))
-        decision = world.decide(kind, "cora", CUSTOMER, ref.fingerprint, {"correction": request.id})
+        decision = world.decide(kind, "cora", CUSTOMER, ref.fingerprint, {"correction": request.id}, CORRECTIONS_FROM)
         accepts = (DecisionKind.APPROVE_CORRECTION, DecisionKind.REJECT_CORRECTION)
         twice(correct.judge, JudgeCorrection(correction=request.id, decision=decision, accepts=accepts))
         if kind is DecisionKind.REJECT_CORRECTION:
@@ -391,7 +420,9 @@ def a_credit(world: World, invoice: str, amount: str) -> CorrectionRequest:
 def propose(world: World, request: CorrectionRequest) -> str:
     """Write a proposal at the desk and return its id."""
     payload = {"request": request.canonical()}
-    return world.decide(DecisionKind.PROPOSE_CORRECTION, "pia", CUSTOMER, request.fingerprint(), payload)
+    return world.decide(
+        DecisionKind.PROPOSE_CORRECTION, "pia", CUSTOMER, request.fingerprint(), payload, CORRECTIONS_FROM
+    )
 
 
 def _change_a_rate_twice(world: World, statement: str) -> None:
@@ -487,6 +518,9 @@ DEEDS = (
     "correct.post",
     "correct.conclude",
     "payments.apply_event",
+    "control.tie_out",
+    "control.refuse_unsigned",
+    "control.reopen",
 )
 
 
@@ -544,6 +578,22 @@ def test_a_paid_invoice_is_one_entry_of_what_was_left_of_it(world: World) -> Non
     assert {one.account: one.amount for one in entry.postings} == {Account.CLEARING: left, Account.RECEIVABLE: -left}
     with pytest.raises(NoEvent):
         ActivityEnvironment().run(Payments(world.outside).apply_event, ApplyEvent(event="evt_none"))
+
+
+def test_the_month_ties_out_and_its_signatures_die_with_the_reopening(world: World) -> None:
+    outside = world.outside
+    newest = outside.controls.newest(MONTH)
+    assert {name.value for name in newest} == {"stripe", "usage", "grants", "export"}
+    assert [line for kept in newest.values() for line in kept.tie_out.untied] == []
+    usage = newest[TieOutName.USAGE].tie_out
+    assert usage.lines
+    assert all(line.left == line.right > 0 for line in usage.lines)
+    assert not outside.journal.locked(MONTH)
+    (reopening,) = outside.controls.reopenings(MONTH)
+    assert (reopening.asked_by, reopening.approved_by) == ("aron", "cora")
+    lock = LockMonth(month=MONTH, revision=1, decision=f"{DecisionKind.LOCK.value}-{EVERYONE}", signed=True)
+    with pytest.raises(NotSigned, match="stripe is not signed"):
+        ActivityEnvironment().run(Control(outside).refuse_unsigned, lock)
 
 
 def test_a_wrong_rate_is_made_good_by_what_was_simulated_and_leaves_the_inbox(world: World) -> None:

@@ -66,6 +66,7 @@ class World:
             rate_changes=nothing,
             corrections=nothing,
             events=nothing,
+            controls=nothing,
             scratch=nothing,
         )
         console = database.as_role("console")

@@ -33,7 +33,9 @@ from activities.messages import (
     LockMonth,
     OpenedRef,
     RateChanged,
+    ReopenMonth,
     TakeOver,
+    TieOutMonth,
     TriggerClose,
 )
 from devstack.services import program
@@ -52,6 +54,7 @@ from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
+from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
 from workflows.stripe_event import StripeEvent
 
@@ -285,6 +288,12 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(LockPeriod.run, lock, id=f"lock/{MONTH}", task_queue=queue)
         taken = TakeOver(contract="acme-2026", proposal="p", approval="a")
         await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
+        signed = lock.model_copy(update={"signed": True})
+        await client.execute_workflow(LockPeriod.run, signed, id=f"lock/{MONTH}/signed", task_queue=queue)
+        tie = TieOutMonth(month=MONTH)
+        await client.execute_workflow(TieOutPeriod.run, tie, id=f"tie-out/{MONTH}", task_queue=queue)
+        reopen = ReopenMonth(month=MONTH, asked="a", approved="b")
+        await client.execute_workflow(ReopenPeriod.run, reopen, id=f"reopen/{MONTH}", task_queue=queue)
         event = ApplyEvent(event="evt_1")
         await client.execute_workflow(StripeEvent.run, event, id="stripe-event/evt_1", task_queue=queue)
         said = await client.execute_workflow(
@@ -298,6 +307,9 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
+        await _keep(client, f"lock/{MONTH}/signed", folder / "lock-period-signed.json"),
+        await _keep(client, f"tie-out/{MONTH}", folder / "tie-out-period.json"),
+        await _keep(client, f"reopen/{MONTH}", folder / "reopen-period.json"),
         await _keep(client, "stripe-event/evt_1", folder / "stripe-event.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]

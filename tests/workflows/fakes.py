@@ -30,8 +30,10 @@ from activities.messages import (
     IssuedRef,
     JudgeCorrection,
     JudgeRateChange,
+    LockMonth,
     Opened,
     Park,
+    PeriodReopened,
     Population,
     PostedRef,
     PostRevenue,
@@ -42,6 +44,7 @@ from activities.messages import (
     Readiness,
     ReconciliationRef,
     Remind,
+    ReopenMonth,
     ScheduleRef,
     SealEvidence,
     SealMonth,
@@ -53,6 +56,8 @@ from activities.messages import (
     SourceState,
     StatementDeed,
     StatementRef,
+    TiedOut,
+    TieOutMonth,
     VerifyDecision,
 )
 from billing import approval, corrections, rate_change
@@ -325,7 +330,24 @@ class Deeds:
             did("apply_event")
             return EventApplied(event=task.event, fate=Fate.APPLIED, detail="1 entries")
 
+        @activity.defn(name="control.tie_out")
+        def tie_out(task: TieOutMonth) -> TiedOut:
+            did("tie_out")
+            return TiedOut(month=task.month, fingerprints={"stripe": "f"})
+
+        @activity.defn(name="control.refuse_unsigned")
+        def refuse_unsigned(task: LockMonth) -> None:
+            did("refuse_unsigned")
+
+        @activity.defn(name="control.reopen")
+        def reopen(task: ReopenMonth) -> PeriodReopened:
+            did("reopen")
+            return PeriodReopened(month=task.month, expires_at="2026-12-01T00:00:00Z")
+
         return [
+            tie_out,
+            refuse_unsigned,
+            reopen,
             apply_event,
             prepare,
             judge_correction,

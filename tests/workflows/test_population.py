@@ -22,6 +22,7 @@ from activities.messages import CloseMonth, MonthClosed
 from adapters.files import read_policy
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.evidence import PostgresEvidence
@@ -177,6 +178,7 @@ class World:
             rate_changes=PostgresRateChanges(worker),
             corrections=PostgresCorrections(worker),
             events=PostgresEvents(worker),
+            controls=PostgresControls(worker),
             scratch=folder,
         )
         self.console, self.books = console, BooksView(database.as_role("auditor"))

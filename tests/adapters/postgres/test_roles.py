@@ -12,6 +12,7 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
 import models.tables.closes
+import models.tables.controls
 import models.tables.corrections
 import models.tables.evidence
 import models.tables.invoices
