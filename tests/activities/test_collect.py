@@ -125,7 +125,16 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
             usage_memory_mib=256,
             **{
                 name: cast(Any, None)
-                for name in ("rate_changes", "corrections", "events", "closes", "invoices", "journal", "platform")
+                for name in (
+                    "rate_changes",
+                    "corrections",
+                    "events",
+                    "controls",
+                    "closes",
+                    "invoices",
+                    "journal",
+                    "platform",
+                )
             },
             approval=cast(Any, None),
             histories=cast(Any, None),
