@@ -30,7 +30,7 @@ from activities.approve import Approve
 from activities.deeds import Outside
 from activities.messages import ApprovalNeed, AskApproval, CloseMonth, Population, close_id, customer_close_id
 from adapters.postgres.terms import PostgresTerms
-from benchmarks import rate_api, rating, usage
+from benchmarks import journal, rate_api, rating, usage
 from benchmarks.books import MONTH, ListedUsage, call_facts, contracts
 from devstack.book import seed
 from devstack.up import Stack
@@ -264,6 +264,8 @@ def show(result: Mapping[str, Any]) -> None:
     table.add_row("  of it reconcile", f"{passed['reconcile_seconds']:.2f} s", "", "")
     table.add_row("  reading the sources, apart", f"{passed['read_seconds']:.2f} s", "", "")
     table.add_row("  our peak memory", f"{passed['peak_mib']:,} MiB", "", "")
+    for row in journal.rows(result["journal"]):
+        table.add_row(*row)
     quoted = result["rate_api"]
     table.add_row(
         f"rate API, a quote of {quoted['lines']} lines over HTTP, {quoted['versions']:,} rate versions",
@@ -278,8 +280,9 @@ def main(
     customers: Annotated[int, typer.Option(help="Customers to close.")] = 60,
     lines: Annotated[int, typer.Option(help="Calls of each of them; a call bears four meters.")] = 20,
     events: Annotated[int, typer.Option(help="Events of the usage pass, in each of two sources.")] = 1_000_000,
+    entries: Annotated[int, typer.Option(help="Entries of the journal.")] = 100_000,
 ) -> None:
-    """Measure orchestration, rating, the usage pass and the rate API, print a table and keep it."""
+    """Measure orchestration, rating, the usage pass, the journal and the rate API, print a table and keep it."""
     result: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "engine": engine_id(),
@@ -291,6 +294,9 @@ def main(
     with tempfile.TemporaryDirectory(prefix="tieout-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another account where we are root
         result["rate_api"] = rate_api.measure(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="tieout-bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        result["journal"] = journal.measure(Path(folder), entries)
     with tempfile.TemporaryDirectory(prefix="tieout-bench-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         with Stack(Path(folder), {}) as stack:

@@ -25,6 +25,7 @@ _ARREARS = {
     LineKind.SHORTFALL: (Rule.C1, Account.SHORTFALL, "a commitment's unused part, where its period ends"),
 }
 _PURCHASES = frozenset({LineKind.COMMITMENT, LineKind.CREDIT_PURCHASE})
+_ELSEWHERE = _PURCHASES | {LineKind.FEE, LineKind.TAX, LineKind.INCLUDED, LineKind.EXCLUDED}
 _LONGEST_MONTH_DAYS = 31
 
 _Ahead = tuple[tuple[Ratable, Decimal], ...]
@@ -132,7 +133,8 @@ class Earning:
         after = use.after
         if pool.window.ends_at <= midnight(self._end, self.statement.timezone):
             left = replace(after, broken=ZERO, balance=after.balance + after.broken)
-            return Use(left, use.drawn, use.expired - after.broken), ZERO
+            rest = use.expired - after.broken  # below zero where more was used than expected: breakage comes back
+            return Use(left, use.drawn, max(rest, ZERO)), min(rest, ZERO)
         target = after.breakage(self.terms.expected_use(pool.id, self.statement.period), self.statement.currency)
         early = target - after.broken
         return Use(replace(after, broken=target, balance=after.balance - early), use.drawn, use.expired), early
@@ -201,8 +203,10 @@ class Earning:
     def earn_arrears(self, lines: Sequence[NetLine]) -> None:
         """Earn what is billed after use (B2, B5, C1, C2), and show what was given away gross (D2)."""
         for one in lines:
-            if one.line.kind not in _ARREARS:
+            if one.line.kind in _ELSEWHERE:
                 continue
+            if one.line.kind not in _ARREARS:
+                raise NoRule("a line's kind has no rule", line=one.line.id, kind=one.line.kind.value)
             rule, account, why = _ARREARS[one.line.kind]
             if rule is Rule.C1 and (one.line.service_until - one.line.service_from).days > _LONGEST_MONTH_DAYS:
                 rule = Rule.C2

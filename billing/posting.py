@@ -72,6 +72,12 @@ class DoesNotTie(Refusal):
     remedy = "Post a statement with its own invoice and schedule."
 
 
+class NoEntry(Refusal):
+    """A movement has a rule that no entry is made of: it would be left out silently."""
+
+    remedy = "This is a fault of ours: every rule has its entry (billing/posting.py); keep the statement, report it."
+
+
 class TrueUpTooLarge(Refusal):
     """The invoice differs from what was accrued by more than the tolerance."""
 
@@ -167,7 +173,11 @@ def _from_what_is_owed(movements: Iterable[Movement], owed: dict[str, Decimal]) 
 
 
 def _now(schedule: RevenueSchedule) -> list[Movement]:
-    return [each for each in (*schedule.rows, *schedule.moved) if each.period <= schedule.period]
+    now = [each for each in (*schedule.rows, *schedule.moved) if each.period <= schedule.period]
+    for each in now:
+        if each.rule not in _EARNED:
+            raise NoEntry("a rule has no entry", rule=each.rule.value, why=each.why)
+    return now
 
 
 def _of(rule: Rule, movements: Iterable[Movement]) -> list[Movement]:
