@@ -119,6 +119,7 @@ def _read(statement: Statement, before: _Standing, bundles: Mapping[str, str]) -
     earning = Earning(statement, before.grants, costs)
     earning.bill_purchases(lines, bundles)
     earning.bill_tax(lines)
+    earning.bill_corrections(lines)
     earning.use_grants(lines, grants.free_grants(statement, bundles))
     earning.earn_arrears(lines)
     ahead = earning.earn_fees(lines, before.ahead)
