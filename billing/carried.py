@@ -1,4 +1,4 @@
-"""Carried: corrections whose difference is a line of the next invoice, each naming the original line and both amounts."""
+"""Carried: corrections that are lines of the next invoice, each naming the original line and both amounts."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
