@@ -15,7 +15,7 @@ from activities.messages import (
     JudgeCorrection,
     SettledRef,
 )
-from billing import approval, correcting, corrections, invoicing, settling, terms, usage_table
+from billing import approval, carried, correcting, corrections, invoicing, settling, terms, usage_table
 from billing.rating import statement as rating
 from models.approval import ApprovalCode, Decision, Verdict
 from models.books import TooMuchCredited
@@ -203,7 +203,7 @@ class CorrectDeeds:
             raise NothingKept("no reconciled usage of the month is kept", customer=issued.customer, month=issued.period)
         usage = usage_table.to_lines(pq.read_table(outside.store.path(newest.usage)))
         contracts = terms.in_force(outside.terms.contracts(issued.customer, known_at), issued.customer, issued.period)
-        return rating.statement_for(
+        again = rating.statement_for(
             contracts,
             (*usage, *request.usage),
             outside.terms.rates(known_at),
@@ -213,6 +213,9 @@ class CorrectDeeds:
             engine=outside.engine,
             opening=outside.terms.opening(issued.contract),
         )
+        billed = carried.carried_by(issued)
+        every = outside.corrections.of_customer(issued.customer)
+        return carried.with_corrections(again, [one.correction for one in every if one.correction.id in billed])
 
     def _settle(self, correction: Correction) -> dict[str, str]:
         outside, request = self.outside, correction.request

@@ -14,7 +14,7 @@ from activities.messages import (
     SealEvidence,
     SealMonth,
 )
-from billing import recognition, terms
+from billing import carried, recognition, terms
 from models.close import Stage, Standing, State
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.reconciliation import Reconciliation
@@ -162,6 +162,11 @@ class Publish:
             rates=outside.terms.rates(outside.evidence.rated_at(task.statement)),
             opening=opening,
             prior=prior,
+            corrections=tuple(
+                one.correction
+                for one in outside.corrections.of_customer(close.customer)
+                if one.correction.id in carried.carried_by(statement)
+            ),
             resolutions=outside.evidence.resolutions(close.month, close.revision, close.customer),
             decisions=outside.closes.decisions(close.month, close.revision, close.customer),
             verdicts=verdicts,

@@ -5,7 +5,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import RateUsage, StatementRef
-from billing import invariants, terms
+from billing import carried, invariants, terms
 from billing.pools import ledger_of
 from billing.rating import statement as rating
 from models.close import Stage, State
@@ -30,7 +30,7 @@ class Rate:
         """Rate a reconciled month and keep its statement; return its fingerprint and total.
 
         Raises:
-            A refusal of the contract or the rate card: the customer is parked.
+            A refusal of the contract or the rate card, or of corrections beyond the total: the customer is parked.
         """
         outside, close = self.outside, task.close
         rated_at = outside.clock.now()  # what is known then is what its evidence is re-performed with
@@ -49,6 +49,8 @@ class Rate:
             engine=outside.engine,
             opening=opening,
         )
+        mine = carried.to_carry(outside.corrections.of_customer(close.customer), statement, issued)
+        statement = carried.with_corrections(statement, mine)
         for one in invariants.broken(invariants.pools_follow(ledger_of([*issued, statement], opening, contracts))):
             raise PoolsDoNotFollow(f"{one.name}: {one.left:f} is not {one.right:f}", contract=statement.contract)
         fingerprint = outside.evidence.keep_statement(statement, close.revision, rated_at)

@@ -99,6 +99,12 @@ class Earning:
             if one.line.kind is LineKind.TAX:
                 self._bill(Rule.B3, Account.SALES_TAX, one.billed, one.line, "tax, collected for others")
 
+    def bill_corrections(self, lines: Sequence[NetLine]) -> None:
+        """Bill corrections of earlier invoices (B3): what they earn was posted when they were approved (F2, F4)."""
+        for one in lines:
+            if one.line.kind is LineKind.CORRECTION:
+                self._bill(Rule.B3, Account.UNBILLED, one.billed, one.line, "a correction of an earlier invoice")
+
     def use_grants(self, lines: Sequence[NetLine], free: frozenset[str]) -> None:
         """Earn what draws used (A3) and what expired (A5), at what was paid for the grant."""
         drawn_on = {grant for one in lines for grant in one.paid}

@@ -43,6 +43,7 @@ def checks_of(
     tax = total(line.amount for line in statement.lines if line.kind is LineKind.TAX)
     billed = total(line.amount for line in statement.lines)
     earned = total(row.amount for row in schedule.now)
+    corrected = total(line.amount for line in statement.lines if line.kind is LineKind.CORRECTION)
     checks = [
         _check("lines:invoice", billed, invoice.total),
         _check("invoice_lines:invoice", total(line.amount for line in invoice.lines), invoice.total),
@@ -50,7 +51,7 @@ def checks_of(
         _check("schedule:invoice", total(each.amount for each in schedule.billed), invoice.total),
         _check("tax:2200", tax, -_on(Account.SALES_TAX, entries)),
         _check("revenue:schedule", -_revenue(everything), earned),
-        _check("unbilled:0", _on(Account.UNBILLED, everything), Decimal(0)),
+        _check("unbilled:corrections", _on(Account.UNBILLED, everything), -corrected),  # posted with their correction
         _check(
             "2100:deferred",
             -_on(Account.DEFERRED_TIME, everything),

@@ -34,6 +34,7 @@ _WORDS = {
     LineKind.POOL_DRAW: "Paid by commitment",
     LineKind.CREDIT_DRAW: "Paid by credit",
     LineKind.SHORTFALL: "Commitment shortfall",
+    LineKind.CORRECTION: "Correction",
     LineKind.TAX: "Tax",
 }
 

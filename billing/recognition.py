@@ -118,6 +118,7 @@ def _read(statement: Statement, before: _Standing, terms: RevenueTerms) -> tuple
     earning = Earning(statement, before.grants, costs, terms, before.estimated)
     earning.bill_purchases(lines, bundles)
     earning.bill_tax(lines)
+    earning.bill_corrections(lines)
     earning.use_grants(lines, grants.free_grants(statement, bundles))
     earning.earn_arrears(lines)
     earning.expect_shortfalls(lines)

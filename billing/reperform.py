@@ -6,7 +6,7 @@ The same rules the deeds ran, on the sealed inputs alone: no database, no source
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import approval, invoicing, posting, recognition, terms, usage_table
+from billing import approval, carried, invoicing, posting, recognition, terms, usage_table
 from billing.rating import cuts
 from billing.rating import statement as rating
 from billing.reconciliation.cells import Slice
@@ -101,6 +101,7 @@ def _statement(pack: EvidencePack, found: Reconciled) -> tuple[Check, ...]:
         engine=pack.engine,
         opening=pack.opening,
     )
+    again = carried.with_corrections(again, pack.corrections)
     return (Check(name="statement", evidence=pack.statement.fingerprint(), recomputed=again.fingerprint()),)
 
 

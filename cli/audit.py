@@ -1,5 +1,6 @@
-"""tieout audit: re-perform a closed month from its evidence."""
+"""tieout audit: re-perform a closed month from its evidence; take one control's evidence away."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,16 +9,13 @@ from rich.progress import Progress
 from activities.witness import heads_of
 from adapters.postgres.journals import PostgresJournal
 from cli.output import AsJson, Exit, Month, leave, print_json, print_table, say
-from runtime import settings, wiring
+from runtime import control_evidence, settings, wiring
 from runtime.audit import Audit, Verified, chain_verified
+from runtime.clock import SystemClock
+from runtime.control_evidence import ControlName
 from runtime.engine import engine_id
 
-app = typer.Typer(no_args_is_help=True, help="Verify a month from its evidence.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `verify` a subcommand."""
+app = typer.Typer(no_args_is_help=True, help="Verify a month from its evidence; export one control's.")
 
 
 @app.command()
@@ -70,5 +68,39 @@ def verify(
         if kind == "engine":
             say(f"Re-performed by another engine ({engine_id()}) than made it ({manifest.engine}).")
         say("The evidence agrees." if not wrong else f"{len(wrong)} checks differ ({kind}).")
+    if wrong:
+        leave(Exit.CHECK_FAILED)
+
+
+@app.command()
+def export(
+    month: Month,
+    folder: Annotated[Path, typer.Argument(help="A folder that does not exist yet; a zip is written beside it.")],
+    control: Annotated[ControlName, typer.Option(help="Which control.")],
+    as_json: AsJson = False,
+) -> None:
+    """Export one control's evidence as files with their SHA-256, read as the auditor's role: it can change nothing."""
+    auditor = wiring.database(settings.load(), "auditor")
+    manifest = control_evidence.export(auditor, control, month, folder, SystemClock().now())
+    if as_json:
+        print_json({**manifest.model_dump(mode="json"), "fingerprint": manifest.fingerprint()})
+        return
+    print_table(
+        f"{control.value} of {month}",
+        ("file", "rows", "sha256"),
+        [(one.name, str(one.rows), one.sha256) for one in manifest.files],
+        right=("rows",),
+    )
+    say(f"manifest {manifest.fingerprint()}, journal head {manifest.chain_head}; keep both elsewhere")
+
+
+@app.command("check-export")
+def check_export(folder: Annotated[Path, typer.Argument(help="An exported folder.")], as_json: AsJson = False) -> None:
+    """Check the files of an export against its manifest. Exit code 1 where one was changed, added or is missing."""
+    wrong = control_evidence.differing(folder)
+    if as_json:
+        print_json({"differing": wrong})
+    else:
+        say("The export is as its manifest says." if not wrong else f"not as exported: {', '.join(wrong)}")
     if wrong:
         leave(Exit.CHECK_FAILED)

@@ -22,6 +22,7 @@ from cli import (
     period,
     pools,
     rates,
+    receivables,
     recognize,
     reconcile,
     report,
@@ -43,6 +44,7 @@ app = typer.Typer(
 app.add_typer(close.app, name="close")
 app.add_typer(invoice.app, name="invoice")
 app.add_typer(period.app, name="period")
+invoice.app.command("aging")(receivables.aging)
 close.app.command("flux")(flux.close_flux)
 app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")

@@ -118,7 +118,7 @@ def sign(
 
 @app.command()
 def lock(month: Month, reason: Reason, person: As = None, revision: Revision = 1, as_json: AsJson = False) -> None:
-    """Lock a period, reopened or not, whose tie-outs are signed as they are now; who still waits is accrued."""
+    """Lock a period whose tie-outs are signed as they are now; who still waits is accrued. A reopened one too."""
     door = Door()
     decision = _write(door, DecisionKind.LOCK, person, month, revision, month, reason, {})
 

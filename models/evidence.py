@@ -3,6 +3,7 @@
 from models.approval import Decision, Verdict
 from models.authority import Authority
 from models.contract import Contract
+from models.correction import Correction
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
 from models.opening import Opening
@@ -36,6 +37,7 @@ class EvidencePack(Value):
     rates: tuple[RateVersion, ...]
     opening: Opening | None = None
     prior: tuple[Statement, ...]
+    corrections: tuple[Correction, ...] = ()  # of earlier invoices, billed on this one
     resolutions: tuple[Resolution, ...]
     decisions: tuple[Decision, ...]
     verdicts: tuple[Verdict, ...]

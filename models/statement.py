@@ -28,6 +28,7 @@ class LineKind(StrEnum):
     POOL_DRAW = "pool_draw"  # negative: what a prepaid commitment paid
     CREDIT_DRAW = "credit_draw"  # negative: what a credit grant paid
     SHORTFALL = "shortfall"  # a commitment's unused part, billed where its own period ends
+    CORRECTION = "correction"  # of an invoice of an earlier month; its revenue was posted when it was approved
     TAX = "tax"
 
 
