@@ -12,6 +12,7 @@ FACTOR = re.compile(rf"^x (?:\(1 \+ (?P<plus>{NUMBER})\)|(?P<times>{NUMBER})(?: 
 ROUNDED = re.compile(r"^rounded once, half away from zero, to the minor unit of ([A-Z]{3})")
 ANEW = re.compile(r"^in [A-Z]{3}, ")
 NEAR = Decimal("1e-25")
+THIRTY = Decimal("1e-30")
 
 
 class Unreadable(AssertionError):
@@ -30,6 +31,7 @@ def recomputed(rows: Iterable[tuple[str, str | None]]) -> Decimal:
 
 def _after(value: Decimal, text: str, amount: Decimal | None) -> Decimal:
     if found := ROUNDED.match(text):
+        value = value.quantize(THIRTY)  # three thirds are one: a division has no last digit
         value = value.quantize(Decimal(1).scaleb(-get_currency_precision(found[1])), rounding=ROUND_HALF_UP)
         return _same(text, value, amount)
     if found := FACTOR.match(text):

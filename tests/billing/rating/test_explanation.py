@@ -105,3 +105,10 @@ def test_many_dimensions_never_share_a_line_id() -> None:
     contract = a_contract(prices=[minutes_at("1")], invoice={"group_by": ["meter", "model"]})
     usage = [used("1", model=model) for model in ("a b", "a-b", "a/b", "é", "è", "x" * 200, "x" * 201)]
     assert len(rated(contract, *usage).lines) == 7
+
+
+def test_three_thirds_are_one_before_they_are_rounded() -> None:
+    """0.5815 in three parts of forty digits: their sum ends in nines; half away from zero it is 0.582 all the same."""
+    third = "0.1938333333333333333333333333333333333333"
+    rows = [(f"part {number}", third) for number in range(3)]
+    assert recomputed([*rows, ("rounded once, half away from zero, to the minor unit of KWD", "0.582")]) == D("0.582")
