@@ -25,7 +25,7 @@ _ARREARS = {
     LineKind.SHORTFALL: (Rule.C1, Account.SHORTFALL, "a commitment's unused part, where its period ends"),
 }
 _PURCHASES = frozenset({LineKind.COMMITMENT, LineKind.CREDIT_PURCHASE})
-_ELSEWHERE = _PURCHASES | {LineKind.FEE, LineKind.TAX, LineKind.INCLUDED, LineKind.EXCLUDED}
+_ELSEWHERE = _PURCHASES | {LineKind.FEE, LineKind.TAX, LineKind.INCLUDED, LineKind.EXCLUDED, LineKind.CORRECTION}
 _LONGEST_MONTH_DAYS = 31
 
 _Ahead = tuple[tuple[Ratable, Decimal], ...]

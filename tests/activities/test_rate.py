@@ -40,6 +40,7 @@ def rate(folder: Path, issued: list[Statement], kept: list[Statement]) -> None:
             issued_statements=lambda contract, before: tuple(issued),
             keep_statement=keep,
         ),
+        corrections=SimpleNamespace(of_customer=lambda customer: ()),
         closes=SimpleNamespace(project=lambda *told, **more: None),
         store=SimpleNamespace(path=lambda artifact: usage),
         clock=SimpleNamespace(now=lambda: AT),
