@@ -13,8 +13,8 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
-from billing import rate_drift
-from cli import rate_keys, rate_output
+from billing import rate_drift as table_drift
+from cli import rate_drift, rate_keys, rate_output
 from cli.door import Door, wait_for
 from cli.output import As, AsJson, Exit, Reason, leave, print_json, print_table, say
 from models.close import DecisionKind
@@ -27,6 +27,7 @@ from runtime.rate_desk import RateDesk, proposer
 
 app = typer.Typer(no_args_is_help=True, help="The rate catalog in both times, and changes of it.")
 app.add_typer(rate_keys.app, name="key")
+app.command("drift")(rate_drift.drift)
 
 At = Annotated[
     datetime | None,
@@ -180,7 +181,7 @@ def propose(
     proposals = [
         RateProposal(table="file", version=version, known=known)
         for version in read_prices(file)
-        for known in [rate_drift.known_beside(catalog, version)]
+        for known in [table_drift.known_beside(catalog, version)]
         if known is None or not known.same_price(version)
     ]
     token = token_of(door.config, person)
