@@ -15,6 +15,7 @@ from models.approval import Decision, Person, Verdict
 from models.authority import Authority
 from models.close import Stage, Standing, State
 from models.contract import Contract
+from models.event import Estimate
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry, Link
 from models.opening import Opening
@@ -316,6 +317,14 @@ class InvoicingPlatform(Protocol):
 
     def pdf(self, stripe_id: str) -> bytes:
         """Return the platform's PDF of an issued invoice."""
+        ...
+
+
+class EstimateBook(Protocol):
+    """Estimates with their evidence: append-only, by two people."""
+
+    def estimates(self, contract: str) -> tuple[Estimate, ...]:
+        """Return a contract's estimates in the order they were recorded."""
         ...
 
 

@@ -12,6 +12,7 @@ from cli import (
     close,
     compare,
     contract,
+    estimate,
     invoice,
     journal,
     offline,
@@ -44,6 +45,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)
 contract.contract_app.command("open")(openings.open_contract)
+app.add_typer(estimate.app, name="estimate")
 app.add_typer(pools.app, name="pool")
 app.add_typer(contract.contract_app, name="contract")
 app.command()(offline.rate)

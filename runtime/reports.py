@@ -10,18 +10,21 @@ import pyarrow.parquet as pq
 
 from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from billing.reports.facts import Facts
 from billing.reports.registry import REPORTS
 from models.close import DecisionKind
+from models.entity import DEFAULT, Entity
+from models.period import month_of
 from models.reports import Report
 
 _BY_HAND = frozenset({DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.RETRY, DecisionKind.REJECT})
 
 
-def facts_of(database: Database, month: str, revision: int = 1) -> Facts:
+def facts_of(database: Database, month: str, revision: int = 1, entity: Entity = DEFAULT) -> Facts:
     """Return a month's facts: entries of it and of earlier months recorded by its lock, and what was issued by then."""
     books, journal, closes = Books(database), PostgresJournal(database), PostgresCloses(database)
     locked_at = journal.locked_at(month)
@@ -54,6 +57,18 @@ def facts_of(database: Database, month: str, revision: int = 1) -> Facts:
             if any(decision.kind in _BY_HAND for decision in closes.decisions(month, revision, one.customer))
         ),
         locked_at=locked_at,
+        entity=entity,
+        estimates=[
+            one
+            for contract in sorted({view.invoice.contract for view in invoices})
+            for one in PostgresEstimates(database).estimates(contract)
+            if month_of(one.on) <= month
+        ],
+        openings={
+            contract: opening
+            for contract in sorted({view.invoice.contract for view in invoices})
+            if (opening := terms.opening(contract)) is not None
+        },
     )
 
 

@@ -27,6 +27,7 @@ class Settings(BaseSettings):
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
     sheets_prefix: str = "sheets/"
+    entity_file: Path | None = None  # functional currency and signed revenue policies; None: the defaults, unsigned
     token: SecretStr | None = None  # whose decisions the CLI writes
     automatic_approval: bool = False  # off: a person approves every statement
     temporal_address: str = "127.0.0.1:7233"

@@ -23,6 +23,7 @@ from adapters.files import read_policy
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk, seed_people
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -151,6 +152,7 @@ class World:
             closes=PostgresCloses(worker),
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
+            estimates=PostgresEstimates(worker),
             store=Folder(folder),
             platform=self.platform,
             sources={"clickhouse": ListedUsage("clickhouse", used)},
