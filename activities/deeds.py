@@ -9,6 +9,7 @@ from activities.ports import (
     CloseBook,
     ControlBook,
     CorrectionBook,
+    EstimateBook,
     EventBook,
     EvidenceBook,
     Histories,
@@ -21,6 +22,7 @@ from activities.ports import (
     UsageSource,
 )
 from billing.approval import ApprovalPolicy
+from models.entity import DEFAULT, Entity
 from models.usage_policy import UsagePolicy
 
 
@@ -45,7 +47,9 @@ class Outside:
     histories: Histories
     clock: Clock
     engine: str  # version and hash of the code that computes, kept on every result
+    estimates: EstimateBook
     scratch: Path  # where a pass over a source spills
+    entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900

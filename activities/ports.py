@@ -19,6 +19,7 @@ from models.contract import Contract
 from models.control import KeptTieOut, Reopening, TieOut, TieOutName
 from models.correction import Correction, CorrectionTaken, CorrectionView
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
+from models.event import Estimate
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry, Link
 from models.opening import Opening
@@ -430,6 +431,14 @@ class InvoicingPlatform(Protocol):
 
     def pdf(self, stripe_id: str) -> bytes:
         """Return the platform's PDF of an issued invoice."""
+        ...
+
+
+class EstimateBook(Protocol):
+    """Estimates with their evidence: append-only, by two people."""
+
+    def estimates(self, contract: str) -> tuple[Estimate, ...]:
+        """Return a contract's estimates in the order they were recorded."""
         ...
 
 

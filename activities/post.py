@@ -1,5 +1,7 @@
 """post: revenue and receivable as balanced entries; accrual of who waits when finance locks the period."""
 
+from collections.abc import Sequence
+
 from temporalio import activity
 
 from activities.deeds import Outside
@@ -11,8 +13,8 @@ from models.close import EVERYONE, DecisionKind, Stage, State
 from models.contract import Contract
 from models.journal import JournalEntry
 from models.money import to_minor, total
-from models.opening import Opening
 from models.refusal import Refusal
+from models.revenue import RevenueSchedule
 from models.statement import Statement
 
 
@@ -50,7 +52,7 @@ class Post:
         entries = posting.entries_for(
             statement,
             found[0],
-            recognition.schedule_for(statement, prior, self._contracts(close), self._opening(statement)),
+            self._schedule(close, statement, prior),
             post_to=month,
             prior_accruals=self._accruals(close),
             close_run=f"{close.month}@{close.revision}",
@@ -91,7 +93,7 @@ class Post:
             prior = outside.evidence.issued_statements(statement.contract, task.month)
             entries = posting.accrual_for(
                 statement,
-                recognition.schedule_for(statement, prior, self._contracts(close), self._opening(statement)),
+                self._schedule(close, statement, prior),
                 close_run=f"{task.month}@{task.revision}",
             )
             outside.journal.post(entries, preparer="system", at=outside.clock.now())
@@ -129,8 +131,15 @@ class Post:
     def _contracts(self, close: CustomerRef) -> tuple[Contract, ...]:
         return terms.in_force(self.outside.terms.contracts(close.customer), close.customer, close.month)
 
-    def _opening(self, statement: Statement) -> Opening | None:
-        return self.outside.terms.opening(statement.contract)
+    def _schedule(self, close: CustomerRef, statement: Statement, prior: Sequence[Statement]) -> RevenueSchedule:
+        return recognition.schedule_for(
+            statement,
+            prior,
+            self._contracts(close),
+            self.outside.terms.opening(statement.contract),
+            self.outside.entity,
+            self.outside.estimates.estimates(statement.contract),
+        )
 
     def _accruals(self, close: CustomerRef) -> tuple[JournalEntry, ...]:
         entries = self.outside.journal.entries(close.month, close.customer)

@@ -149,6 +149,7 @@ class Publish:
         versions = tuple(
             sorted({statement.contract_version, *(x.explanation.contract_version for x in statement.lines)})
         )
+        estimates = outside.estimates.estimates(statement.contract)
         return EvidencePack(
             month=close.month,
             revision=close.revision,
@@ -176,7 +177,9 @@ class Publish:
             statement=statement,
             invoice=found[0],
             issued=found[1],
-            schedule=recognition.schedule_for(statement, prior, contracts, opening),
+            entity=outside.entity,
+            estimates=estimates,
+            schedule=recognition.schedule_for(statement, prior, contracts, opening, outside.entity, estimates),
             prior_accruals=tuple(entry for entry in booked if entry.close_run == run and entry.accrued),
             posted_to=posted_to,
             entries=tuple(entry for entry in booked if entry.close_run == run and not entry.accrued),

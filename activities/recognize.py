@@ -30,6 +30,8 @@ class Recognize:
             prior,
             terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month),
             outside.terms.opening(statement.contract),
+            outside.entity,
+            outside.estimates.estimates(statement.contract),
         )
         outside.closes.project(
             close.month,

@@ -152,7 +152,9 @@ def _invoice(pack: EvidencePack) -> tuple[Check, ...]:
 
 
 def _journal(pack: EvidencePack) -> tuple[Check, ...]:
-    schedule = recognition.schedule_for(pack.statement, pack.prior, pack.contracts, pack.opening)
+    schedule = recognition.schedule_for(
+        pack.statement, pack.prior, pack.contracts, pack.opening, pack.entity, pack.estimates
+    )
     entries = posting.entries_for(
         pack.statement,
         pack.invoice,

@@ -14,6 +14,7 @@ from cli import (
     compare,
     contract,
     correction,
+    estimate,
     flux,
     invoice,
     journal,
@@ -54,6 +55,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)
 contract.contract_app.command("open")(openings.open_contract)
+app.add_typer(estimate.app, name="estimate")
 app.add_typer(pools.app, name="pool")
 app.add_typer(contract.contract_app, name="contract")
 app.command()(offline.rate)

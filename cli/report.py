@@ -21,7 +21,9 @@ def report(
     """Show a report of a month; of a locked month as it was at its lock, byte for byte, whenever it is asked for."""
     if name not in REPORTS:
         raise typer.BadParameter(f"expected one of {', '.join(REPORTS)}", param_hint="NAME")
-    found = reports.report_of(name, reports.facts_of(wiring.database(settings.load(), "auditor"), month, revision))
+    config = settings.load()
+    facts = reports.facts_of(wiring.database(config, "auditor"), month, revision, wiring.entity_of(config))
+    found = reports.report_of(name, facts)
     if csv is not None:
         csv.write_text(reports.csv_text(found))
     if parquet is not None:

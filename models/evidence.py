@@ -4,6 +4,8 @@ from models.approval import Decision, Verdict
 from models.authority import Authority
 from models.contract import Contract
 from models.correction import Correction
+from models.entity import DEFAULT, Entity
+from models.event import Estimate
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
 from models.opening import Opening
@@ -36,6 +38,8 @@ class EvidencePack(Value):
     contracts: tuple[Contract, ...]
     rates: tuple[RateVersion, ...]
     opening: Opening | None = None
+    entity: Entity = DEFAULT
+    estimates: tuple[Estimate, ...] = ()
     prior: tuple[Statement, ...]
     corrections: tuple[Correction, ...] = ()  # of earlier invoices, billed on this one
     resolutions: tuple[Resolution, ...]

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,18 +11,21 @@ import pyarrow.parquet as pq
 
 from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from billing.reports.facts import Facts
 from billing.reports.registry import REPORTS
-from models.close import DecisionKind
+from models.close import DecisionKind, Stage, Standing, State
+from models.entity import DEFAULT, Entity
+from models.period import month_of
 from models.reports import Report
 
 _BY_HAND = frozenset({DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.RETRY, DecisionKind.REJECT})
 
 
-def facts_of(database: Database, month: str, revision: int = 1) -> Facts:
+def facts_of(database: Database, month: str, revision: int = 1, entity: Entity = DEFAULT) -> Facts:
     """Return a month's facts: entries of it and of earlier months recorded by its lock, and what was issued by then."""
     books, journal, closes = Books(database), PostgresJournal(database), PostgresCloses(database)
     locked_at = journal.locked_at(month)
@@ -45,15 +49,46 @@ def facts_of(database: Database, month: str, revision: int = 1) -> Facts:
         statements=[one for one in statements if one is not None],
         invoices=invoices,
         contracts=[one for customer in customers for one in terms.contracts(customer, locked_at)],
-        standings=[one for one in standings if locked_at is None or one.at <= locked_at],
+        standings=[_at_lock(one, locked_at) for one in standings],
         open_findings=Counter(one.customer for one in findings),
         causes=Counter(one.cause.value for one in findings),
         by_hand=frozenset(
             one.customer
             for one in standings
-            if any(decision.kind in _BY_HAND for decision in closes.decisions(month, revision, one.customer))
+            if any(
+                decision.kind in _BY_HAND and (locked_at is None or decision.recorded_at <= locked_at)
+                for decision in closes.decisions(month, revision, one.customer)
+            )
         ),
         locked_at=locked_at,
+        entity=entity,
+        estimates=[
+            one
+            for contract in sorted({view.invoice.contract for view in invoices})
+            for one in PostgresEstimates(database).estimates(contract)
+            if month_of(one.on) <= month
+        ],
+        openings={
+            contract: opening
+            for contract in sorted({view.invoice.contract for view in invoices})
+            if (opening := terms.opening(contract)) is not None
+        },
+    )
+
+
+def _at_lock(standing: Standing, locked_at: datetime | None) -> Standing:
+    """Return a standing as a locked month shows it: who had not ended by the lock was open, wherever they stand now."""
+    ended = standing.state in (State.DONE, State.SKIPPED)
+    if locked_at is None or (ended and standing.at <= locked_at):
+        return standing
+    return standing.model_copy(
+        update={
+            "stage": Stage.POST,
+            "state": State.WAITING,
+            "detail": "open at the lock: accrued where it had a statement",
+            "references": {},
+            "at": locked_at,
+        }
     )
 
 

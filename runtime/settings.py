@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     sheets_prefix: str = "sheets/"
     sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket
     sheets_file: Path | None = None  # decimal sign, delimiter and currency of the sheets; None: 1,234.5 and commas
+    entity_file: Path | None = None  # functional currency and signed revenue policies; None: the defaults, unsigned
     token: SecretStr | None = None  # whose decisions the CLI writes
     automatic_approval: bool = False  # off: a person approves every statement
     temporal_address: str = "127.0.0.1:7233"

@@ -8,11 +8,12 @@ from pydantic import SecretStr
 from activities.deeds import Outside
 from activities.ports import Histories, UsageSource
 from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
-from adapters.files import read_policy, read_value
+from adapters.files import read_entity, read_policy, read_value
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -29,6 +30,7 @@ from adapters.stripe import StripeInvoices
 from adapters.usage_tables import TableMapping
 from billing.approval import ApprovalPolicy
 from migrations.roles import role_url
+from models.entity import DEFAULT, Entity
 from models.refusal import Refusal
 from models.usage_policy import UsagePolicy
 from runtime.clock import SystemClock
@@ -66,6 +68,11 @@ def database(config: Settings, role: str) -> Database:
 def policy_of(config: Settings) -> UsagePolicy:
     """Return what the sources declare, from the policy file."""
     return read_policy(_file(config, config.policy_file, "policy.yaml", "TIEOUT_POLICY_FILE"))
+
+
+def entity_of(config: Settings) -> Entity:
+    """Return the entity of the settings' file; without one, the defaults that nobody signed."""
+    return read_entity(config.entity_file) if config.entity_file is not None else DEFAULT
 
 
 def store_of(config: Settings) -> S3Store:
@@ -142,6 +149,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
+        estimates=PostgresEstimates(books),
+        entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),
         sources=sources_of(config, policy),

@@ -11,6 +11,7 @@ from models.entity import DEFAULT, Entity
 from models.event import Estimate
 from models.journal import Account, JournalEntry, Posting
 from models.money import ZERO, rounded
+from models.opening import Opening
 from models.period import next_month
 from models.reports import InvoiceView, Report
 from models.statement import Statement
@@ -33,6 +34,7 @@ class Facts:
     locked_at: datetime | None = None
     entity: Entity = DEFAULT
     estimates: Sequence[Estimate] = ()
+    openings: Mapping[str, Opening] = field(default_factory=dict)  # of contracts that were taken over
 
     @property
     def before(self) -> str:

@@ -67,7 +67,9 @@ def schedules(facts: Facts) -> Iterator[RevenueSchedule]:
     for contract in sorted({one.contract for one in facts.statements}):
         *prior, last = facts.statements_of(contract)
         versions = facts.versions_of(contract)
-        yield recognition.schedule_for(last, prior, versions, None, facts.entity, facts.estimates)
+        opening = facts.openings.get(contract)
+        estimates = [one for one in facts.estimates if one.contract == contract]
+        yield recognition.schedule_for(last, prior, versions, opening, facts.entity, estimates)
 
 
 def _release(facts: Facts) -> Sums:
@@ -89,7 +91,9 @@ def burn_down(facts: Facts) -> Report:
     rows = []
     for contract in sorted({one.contract for one in facts.statements}):
         statements = facts.statements_of(contract)
-        terms = RevenueTerms(facts.versions_of(contract), facts.entity, facts.estimates)
+        terms = RevenueTerms(
+            facts.versions_of(contract), facts.entity, [one for one in facts.estimates if one.contract == contract]
+        )
         last = statements[-1]
         if last.period != facts.month:
             continue

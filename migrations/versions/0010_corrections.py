@@ -6,7 +6,7 @@ from migrations.ddl import append_only, readable
 from migrations.roles import AUDITOR, CONSOLE, HOOKS, WORKER
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 ONE_WRITER = 7_464_002  # of 0006
 CHAIN = f"""

@@ -71,6 +71,24 @@ class OpeningRow(Row, table=True):
     recorded_at: datetime = instant()
 
 
+class EstimateRow(Row, table=True):
+    """A recorded estimate."""
+
+    __tablename__ = "estimates"
+    __table_args__ = IN_SCHEMA
+
+    position: int | None = position()
+    contract: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    subject: str
+    estimated_on: date
+    fingerprint: str
+    body: str
+    proposed_by: str
+    approved_by: str
+    recorded_at: datetime = instant()
+
+
 class AuthorityRow(Row, table=True):
     """A declared authority."""
 

@@ -74,6 +74,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -280,6 +281,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
+        estimates=PostgresEstimates(books),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),

@@ -15,6 +15,7 @@ from activities.post import DecisionRefused
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk, seed_people
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -55,6 +56,7 @@ class World:
             closes=PostgresCloses(worker),
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
+            estimates=PostgresEstimates(worker),
             store=nothing,
             platform=nothing,
             sources={},

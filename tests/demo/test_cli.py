@@ -186,6 +186,12 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     assert terminal.run("schedule", "show")[0] == 0
     code, said = terminal.run("audit", "verify", month)
     assert (code, "The evidence agrees." in said) == (0, True), said
+    ties = terminal.ok("report", "tie-out", month)
+    assert [row for row in ties["rows"] if row[-1] != "yes"] == []
+    for name in ("close-status", "ar-register", "revenue", "waterfall", "burn-down", "flux", "rpo", "metrics"):
+        report = terminal.ok("report", name, month)
+        assert report["rows"], name
+        assert terminal.ok("report", name, month) == report  # the month is locked
 
 
 def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, tmp_path: Path) -> None:

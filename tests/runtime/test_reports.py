@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.journals import PostgresJournal
 from billing.reports.registry import REPORTS
+from models.close import Stage, State
 from runtime import reports
 from tests.adapters.postgres.rows import AT, an_entry
 from tests.postgres_fixture import Books
@@ -16,6 +18,9 @@ pytestmark = pytest.mark.stack
 def test_14_every_report_of_a_locked_month_is_rebuilt_byte_for_byte(fresh_database: Books) -> None:
     book = PostgresJournal(fresh_database.as_role("worker"))
     book.post([an_entry("september", "20.00", month="2026-09"), an_entry("october", "30.00")], "system", AT)
+    closes = PostgresCloses(fresh_database.as_role("worker"))
+    closes.project("2026-10", 1, "acme", Stage.PUBLISH, State.DONE, AT, total="30.00")
+    closes.project("2026-10", 1, "bolt", Stage.APPROVE, State.WAITING, AT, "for abby")
     book.lock("2026-10", "cora", "reviewed", AT + timedelta(hours=1))
 
     def all_of(month: str) -> dict[str, str]:
@@ -29,5 +34,7 @@ def test_14_every_report_of_a_locked_month_is_rebuilt_byte_for_byte(fresh_databa
     book.post(
         [an_entry("november", "40.00", month="2026-11"), an_entry("late", "1.00", month="2026-09")], "system", later
     )
+    closes.project("2026-10", 1, "bolt", Stage.PUBLISH, State.DONE, later, total="12.00")
     assert all_of("2026-10") == at_lock
+    assert "open at the lock" in at_lock["close-status"]
     assert "40.00" in all_of("2026-11")["revenue"]

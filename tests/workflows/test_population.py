@@ -25,6 +25,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.desk import PostgresDesk, seed_people
+from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
@@ -165,6 +166,7 @@ class World:
             closes=PostgresCloses(worker),
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
+            estimates=PostgresEstimates(worker),
             store=Folder(folder),
             platform=self.platform,
             sources={"clickhouse": ListedUsage("clickhouse", used)},

@@ -92,7 +92,7 @@ def test_no_role_makes_or_drops_anything(database: Books, role: str) -> None:
         assert refused(database, role, statement) == "42501", statement
 
 
-AT_THE_DESK = ("tieout.decisions", "tieout.rate_proposals", "tieout.api_keys")
+AT_THE_DESK = ("tieout.decisions", "tieout.estimates", "tieout.rate_proposals", "tieout.api_keys")
 """What the console may write; changing and deleting is refused there too."""
 
 
