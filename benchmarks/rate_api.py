@@ -19,7 +19,7 @@ from adapters.postgres.keys import PostgresKeys
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from devstack.postgres import Postgres
-from devstack.rate_api import RateApi
+from devstack.servers import rate_api
 from devstack.state import State
 from migrations.roles import role_url
 from migrations.upgrade import upgrade
@@ -85,7 +85,7 @@ def measure(folder: Path, quotes: int = 500) -> dict[str, Any]:
         head = PostgresCatalog(books).head()
         books.dispose()
         console.dispose()
-        api = RateApi(state, {"TIEOUT_DATABASE_RATES_URL": _text(postgres.url)})
+        api = rate_api(state, {"TIEOUT_DATABASE_RATES_URL": _text(postgres.url)})
         began = time.perf_counter()
         api.start()
         ready = time.perf_counter() - began
