@@ -1,6 +1,7 @@
 """control: tie a period out, hold its lock until all is signed, open a locked one again by two people."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 
 import pyarrow.parquet as pq
@@ -78,6 +79,9 @@ class Control:
             raise NotReopened(f"{asked.person.id} asked for it and may not approve it", month=task.month)
         if not asked.reason.strip():
             raise NotReopened("no reason is given", month=task.month)
+        expires_at = datetime.fromisoformat(asked.payload["expires_at"])
+        if expires_at <= approved.recorded_at:
+            raise NotReopened("the time that was asked for is over; ask again", until=asked.payload["expires_at"])
         if outside.journal.locked(next_month(task.month)):
             raise PeriodLocked("a later period is locked", month=next_month(task.month))
         kept = outside.controls.reopen(
@@ -88,7 +92,7 @@ class Control:
                     "approved_by": approved.person.id,
                     "reason": asked.reason,
                     "at": approved.recorded_at,
-                    "expires_at": asked.payload["expires_at"],
+                    "expires_at": expires_at,
                 }
             ),
             approved.id,

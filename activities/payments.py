@@ -96,7 +96,7 @@ class Payments:
             settled = {one.step for one in view.steps} & {CorrectionStep.APPROVED, CorrectionStep.SETTLED}
             if settled and view.correction.request.settlement.takes_back:
                 return self._take(event, Fate.KNOWN, f"of correction {view.correction.id}", invoice.reference)
-        said = "voided by hand at the platform and not posted: tieout invoice void MONTH CUSTOMER"
+        said = "voided by hand at the platform and not posted: tieout invoice void MONTH CUSTOMER, then apply-event"
         return self._take(event, Fate.PARKED, said, invoice.reference)
 
     def _invoice_of(self, event: PlatformEvent) -> tuple[Invoice, IssuedInvoice] | None:

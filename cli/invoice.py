@@ -4,14 +4,16 @@ from typing import Annotated
 
 import typer
 
+from activities.messages import EventApplied
 from adapters.postgres.stripe_events import PostgresEvents
 from cli import correction
-from cli.door import Door
+from cli.door import Door, wait_for
 from cli.explanation import explanation_of, print_explanation
-from cli.output import As, AsJson, Exit, Month, Reason, leave, money, print_json, print_table
+from cli.output import As, AsJson, Exit, Month, Reason, leave, money, print_json, print_table, say
 from models.correction import Cause, CorrectionRequest, Settlement
 from models.refusal import Refusal
 from models.stripe_event import Fate
+from runtime.events import apply_again
 
 app = typer.Typer(no_args_is_help=True, help="Invoices, and why each amount is what it is.")
 
@@ -110,6 +112,23 @@ def events(
             [(*(str(row[name]) for name in ("event", "type", "created", "about", "fate", "detail")),) for row in rows],
         )
     if any(view.fate in (None, Fate.PARKED) for view in views):
+        leave(Exit.WAITING)
+
+
+@app.command("apply-event")
+def apply_event(event: Annotated[str, typer.Argument(help="A parked event's id.")], as_json: AsJson = False) -> None:
+    """Apply a parked event again, once what it waited for is done. Exit code 3 where it is parked still."""
+    door = Door()
+
+    async def work() -> EventApplied:
+        return await apply_again(await door.client(), event, door.clock.now())
+
+    applied = wait_for(work)
+    if as_json:
+        print_json(applied)
+    else:
+        say(f"{event}: {applied.fate.value} {applied.detail}".rstrip())
+    if applied.fate is Fate.PARKED:
         leave(Exit.WAITING)
 
 

@@ -18,7 +18,11 @@ from models.statement import Statement
 from models.tables.closes import CustomerCloseRow
 
 _CLOSES = """
-    SELECT c.period, c.revision, c.opened_at, r.root, l.locked_at,
+    SELECT c.period, c.revision, c.opened_at, r.root,
+        CASE WHEN is_locked(l.period) THEN greatest(l.locked_at, (
+            SELECT max(coalesce(k.locked_at, o.expires_at))
+            FROM period_reopenings o LEFT JOIN period_relocks k USING (decision) WHERE o.period = l.period
+        )) END AS locked_at,
         ARRAY(SELECT DISTINCT s.started_by FROM close_starts s
               WHERE s.period = c.period AND s.revision = c.revision ORDER BY 1) AS starters,
         ARRAY(SELECT u.state || ' ' || count(*) FROM customer_closes u

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from adapters.postgres.books import Books as BooksView
+from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.journals import PostgresJournal
@@ -57,8 +59,13 @@ def test_a_reopened_period_takes_entries_until_it_is_locked_again(books: Books) 
     journal, controls = PostgresJournal(worker), PostgresControls(worker)
     with pytest.raises(PeriodLocked):
         journal.post([an_entry()], "system", datetime.now(UTC))
+    PostgresCloses(worker).open_close(MONTH, 1, "ann", False, datetime.now(UTC))
+    books_view = BooksView(books.as_role("auditor"))
+    (before,) = books_view.closes(MONTH)
+    assert before.locked_at is not None
     controls.reopen(a_reopening(), "first")
     controls.reopen(a_reopening(), "first")  # once for a decision
+    assert books_view.closes(MONTH)[0].locked_at is None
     assert (journal.locked(MONTH), journal.open_month(MONTH)) == (False, MONTH)
     assert journal.post([an_entry()], "system", datetime.now(UTC)) == 1
     journal.lock(MONTH, "ann", "again", datetime.now(UTC))
@@ -66,6 +73,8 @@ def test_a_reopened_period_takes_entries_until_it_is_locked_again(books: Books) 
         journal.post([an_entry("k2")], "system", datetime.now(UTC))
     (one,) = controls.reopenings(MONTH)
     assert one.ended_at is not None
+    (after,) = books_view.closes(MONTH)
+    assert after.locked_at == one.ended_at  # so that an outside checker takes what was posted in between
 
 
 def test_its_time_over_it_is_locked_with_nobody_doing_anything(books: Books) -> None:
