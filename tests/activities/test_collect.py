@@ -130,6 +130,7 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
                     "corrections",
                     "events",
                     "controls",
+                    "estimates",
                     "closes",
                     "invoices",
                     "journal",
