@@ -9,7 +9,6 @@ from pathlib import Path
 import duckdb
 
 MODELS = 60
-METERS = ("call.minutes", "llm.input_tokens", "llm.output_tokens", "tts.characters")
 
 _EVENTS = """
 WITH numbers AS (

@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from billing.rating.exact import exactly, settled
-from billing.rating.rates import NoRate, RateBook
+from billing.rating.rates import RateBook
 from models.money import ZERO, Currency
 from models.rate_card import RateVersion
 from models.usage import Dimensions, Identifier
@@ -150,10 +150,7 @@ def _versions(kinds: Iterable[tuple[str, str]], book: RateBook, card: str) -> li
     for meter, dims in sorted(kinds):
         dimensions = json.loads(dims)
         for start in sorted({one.starts_at for one in book.matching(card, meter, dimensions)}):
-            try:
-                found.append((meter, dims, book.rate_in_force(card, meter, dimensions, start)))
-            except NoRate:
-                continue
+            found.append((meter, dims, book.rate_in_force(card, meter, dimensions, start)))
     return found
 
 

@@ -38,12 +38,6 @@ Cuts = Mapping[str, Sequence[datetime]]
 """By customer, the instants at which buckets are cut; those on a whole UTC hour change nothing."""
 
 
-class ConflictingEvents(Refusal):
-    """One id carries different payloads and the source declares no revision."""
-
-    remedy = "The first received is used and the finding stays until a person answers it."
-
-
 class UnusableQuantity(Refusal):
     """A source reported a quantity that is missing or not finite."""
 

@@ -16,6 +16,8 @@ from models.period import hour_of
 from models.snapshot import Artifact, Snapshot
 from models.usage_policy import UsagePolicy
 
+ANYBODY = ("", chr(0x10FFFF))
+
 
 def slices_of(
     customer: str,
@@ -93,10 +95,13 @@ def _metadata(path: Path) -> pq.FileMetaData:
 
 @lru_cache(maxsize=64)
 def _groups(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return the first and last customer of each row group; files are named by their checksum and never change."""
+    """Return the first and last customer of each row group; files are named by their checksum and never change.
+
+    A writer leaves out the bounds of very long names: such a group may hold anybody.
+    """
     metadata = _metadata(path)
     if metadata.num_rows == 0:
         return ()
     column = metadata.schema.to_arrow_schema().get_field_index("customer")
     statistics = [metadata.row_group(group).column(column).statistics for group in range(metadata.num_row_groups)]
-    return tuple((one.min, one.max) for one in statistics)
+    return tuple((one.min, one.max) if one is not None and one.has_min_max else ANYBODY for one in statistics)
