@@ -8,13 +8,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from models.control import TieOut
 
 ROOT = Path(__file__).resolve().parents[2]
 BARE = {name: text for name, text in os.environ.items() if not name.startswith("TIEOUT_")}
@@ -263,6 +265,68 @@ def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, 
         assert (quoted["totals"], quoted["lines"][0]["version"]) == ({"USD": "0.75"}, wrong["id"])
         assert terminal.run("rates", "key", "revoke", key["id"], "--as", "erik")[0] == 0
         assert api.get("/v1/rates").status_code == 401
+
+
+def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopened(terminal: Terminal) -> None:
+    """After the month was locked, by people in a terminal: what was issued stays, and every number ties again."""
+    month, customer = "2026-10", "lyra"
+    before = terminal.ok("invoice", "show", month, "--customer", customer)
+    line = max(
+        (one for one in terminal.ok("invoice", "explain", month, customer) if one["id"].startswith("usage/")),
+        key=lambda one: Decimal(one["amount"]),
+    )["id"]
+    credit = ("invoice", "credit", month, customer, "--line", f"{line}=1.00", "--reason", "an outage")
+    proposed = terminal.ok(*credit, "--as", "pia")
+    assert (proposed["net"], proposed["step"], proposed["lines"][0]["originals"]) == ("-1", "proposed", [line])
+    code, said = terminal.run("correction", "approve", proposed["id"], "--as", "pia")
+    assert (code, "preparer_may_not_approve" in said) == (4, True), said
+    assert terminal.run("correction", "approve", proposed["id"], "--as", "aron")[0] == 0
+    posted = _eventually(lambda: terminal.ok("correction", "show", proposed["id"]), lambda one: one["step"] == "posted")
+    assert [step["step"] for step in posted["steps"]] == ["approved", "settled", "posted"]
+    assert terminal.ok("invoice", "show", month, "--customer", customer) == before
+    code, said = terminal.run(*credit[:4], "--line", f"{line}=99999", "--reason", "too much", "--as", "pia")
+    assert (code, "OverCredited" in said) == (4, True), said
+
+    ends = json.loads((Path(terminal.environment["TIEOUT_STATE"]) / "environment.json").read_text())
+    stripe, key = ends["TIEOUT_STRIPE_URL"], (ends["TIEOUT_STRIPE_KEY"], "")
+    httpx.post(f"{stripe}/_faults", json={"fault": "webhook_duplicate", "path": "invoice.paid"}).raise_for_status()
+    paid = {"paid_out_of_band": "true"}
+    httpx.post(f"{stripe}/v1/invoices/{before[0]['issued']['stripe_id']}/pay", data=paid, auth=key).raise_for_status()
+    _eventually(
+        lambda: terminal.ok("invoice", "events", "--all"),
+        lambda events: any((one["type"], one["fate"]) == ("invoice.paid", "applied") for one in events),
+    )
+    assert customer not in {one["customer"] for one in terminal.ok("invoice", "aging", month)["invoices"]}
+
+    tied = terminal.ok("period", "tie-out", month)
+    assert {one["name"] for one in tied} == {"stripe", "usage", "grants", "export"}
+    assert [line for one in tied for line in one["lines"] if line["left"] != line["right"]] == []
+    ask = ("period", "reopen", month, "--reason", "a late invoice")
+    assert terminal.run(*ask, "--as", "pia")[0] == 3
+    assert terminal.run("period", "reopen", month, "--as", "pia", "--reason", "alone")[0] == 3
+    assert terminal.run("period", "reopen", month, "--as", "cora")[0] == 0
+    status = terminal.ok("period", "status", month)
+    assert (status["state"], len(status["blockers"])) == ("reopened", 4)
+    code, said = terminal.run("period", "lock", month, "--reason", "again", "--as", "cora")
+    assert (code, "NotSigned" in said) == (4, True), said
+    for one in status["tie_outs"]:
+        seen = TieOut.from_text(json.dumps(one["tie_out"])).fingerprint()
+        assert (
+            terminal.run("period", "sign", month, one["tie_out"]["name"], "--fingerprint", seen, "--as", "aron")[0] == 0
+        )
+    code, said = terminal.run("period", "lock", month, "--reason", "again", "--as", "cora")
+    assert code == 0, said
+    assert terminal.ok("period", "status", month)["state"] == "locked"
+    assert terminal.run("audit", "verify", month)[0] == 0
+
+
+def _eventually(ask: Callable[[], Any], met: Callable[[Any], bool]) -> Any:
+    """Ask until the answer is met, for as long as a workflow may take."""
+    deadline = time.monotonic() + 60
+    while not met(said := ask()):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.2)
+    return said
 
 
 def test_demo_people_do_not_exist_outside_the_embedded_stack(terminal: Terminal) -> None:
