@@ -4,11 +4,14 @@ Made by SQL, so that twenty million events are there in a minute: customers of v
 usage), sixty models, four meters; the second source lacks a batch, has copies, and reports one customer in seconds.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import duckdb
 
 MODELS = 60
+SKEW = 2.0
 
 _EVENTS = """
 WITH numbers AS (
@@ -17,7 +20,7 @@ WITH numbers AS (
     FROM range({events}) r(i)
 )
 SELECT md5(i::VARCHAR) AS id,
-       'bench-' || lpad(floor({customers} * pow(size, {skew}))::INT::VARCHAR, 5, '0') AS account,
+       'bench-' || lpad({customer}::VARCHAR, 5, '0') AS account,
        CASE pick % 4 WHEN 0 THEN 'call.minutes' WHEN 1 THEN 'llm.input_tokens' WHEN 2 THEN 'llm.output_tokens'
                      ELSE 'tts.characters' END AS meter,
        ((amount % 1000 + 1) / 4.0)::DECIMAL(38, 12) AS quantity,
@@ -26,7 +29,7 @@ SELECT md5(i::VARCHAR) AS id,
        TIMESTAMPTZ '2026-10-01 00:00:05+00' + to_seconds(second::BIGINT) AS received_at,
        '{{"model":"m-' || model || '","provider":"p-' || (model % 7) || '"}}' AS dims,
        'part-' || (i // 1000000) AS place
-FROM numbers
+FROM numbers{join}
 """
 
 _FAULTS = """
@@ -46,10 +49,17 @@ FROM (SELECT *, date_trunc('day', starts_at) AS day FROM ({events})) GROUP BY ac
 """
 
 
-def write(folder: Path, events: int, customers: int, skew: float = 2.0) -> dict[str, Path]:
-    """Write the month as two event sources and a daily sheet, in Parquet; return each source's file."""
+def write(folder: Path, events: int, customers: int, *, shares: Sequence[float] | None = None) -> dict[str, Path]:
+    """Write the month as two event sources and a daily sheet, in Parquet; return each source's file.
+
+    `shares` gives each customer's part of the usage; without it the largest of n customers has 1/√n of all.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    true = _EVENTS.format(events=events, customers=customers, models=MODELS, skew=skew)
+    customer, join = f"floor({customers} * pow(size, {SKEW}))::INT", ""
+    if shares is not None:
+        starts = ", ".join(f"({start}, {number})" for number, start in enumerate(accumulate(shares[:-1], initial=0.0)))
+        customer, join = "number", f" ASOF JOIN (VALUES {starts}) sizes(start, number) ON size >= start"
+    true = _EVENTS.format(events=events, models=MODELS, customer=customer, join=join)
     selects = {
         "clickhouse": true,
         "posthog": _FAULTS.format(events=true),

@@ -34,6 +34,11 @@ class Workers:
         self._child = Child("workers", command, self._state / "logs" / "workers.log")
 
     @property
+    def pid(self) -> int:
+        """The process; 0 while there is none."""
+        return self._child.pid if self._child is not None else 0
+
+    @property
     def running(self) -> bool:
         """Whether the process runs."""
         return self._child is not None and self._child.running

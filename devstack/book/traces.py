@@ -22,6 +22,7 @@ from models.period import Period
 WINDOW = timedelta(seconds=600)
 TRACE_DAYS = 14
 ARCHIVE = Path("servegen-clients") / "language-m-small.tar.gz"
+SKEWED = Path("servegen-clients") / "language-m-mid-rates.tar.gz"
 LEAST_SPREAD = 400
 """Of a trace's 2,016 windows, over how many its requests are spread: a client that only bursts makes no phone calls."""
 
@@ -86,6 +87,25 @@ def clients(data: Path) -> tuple[Client, ...]:
         if all(histograms[number]) and _spread(rates[number]) >= LEAST_SPREAD
     ]
     return tuple(both)
+
+
+def shares(data: Path) -> tuple[float, ...]:
+    """Return each client's part of all requests of the most uneven of the archives, largest first: one is half of all.
+
+    Raises:
+        NoTraces: the archive is not in the folder.
+    """
+    path = data / SKEWED
+    if not path.is_file():
+        raise NoTraces(f"{path} is not there; name the folder of shared data")
+    totals: list[float] = []
+    with tarfile.open(path) as archive:
+        for member in archive.getmembers():
+            body = archive.extractfile(member) if member.name.endswith("-trace.csv") else None
+            if body is not None:
+                totals.append(sum(float(row[1]) for row in csv.reader(io.StringIO(body.read().decode()))))
+    whole = sum(totals)
+    return tuple(sorted((total / whole for total in totals), reverse=True))
 
 
 def _spread(weights: tuple[float, ...]) -> float:
