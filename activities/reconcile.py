@@ -94,5 +94,12 @@ class Reconcile:
             if snapshot is None or snapshot.rows.content_fingerprint not in snapshots:
                 raise SnapshotChanged("the sealed snapshot is not the one taken", source=name, month=close.month)
             found.append(snapshot)
-        known = self.outside.terms.population(close.month)
-        return slices.slices_of(close.customer, found, self.outside.policy, known, self.outside.store.path, instants)
+        outside = self.outside
+        return slices.slices_of(
+            close.customer,
+            found,
+            outside.policy,
+            lambda: outside.terms.population(close.month),
+            outside.store.path,
+            instants,
+        )

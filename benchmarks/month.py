@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -69,14 +69,15 @@ EXPORT_MAPPING = {
     ]
 }
 COMPLETE = "2026-11-02T00:00:00Z"
+SOURCES = {
+    "clickhouse": {"grain": "event", "watermark": COMPLETE},
+    "posthog": {"grain": "event", "watermark": COMPLETE},
+    "sheet": {"grain": "day", "watermark": COMPLETE},
+}
 POLICY = {
     "schema": "tieout/policy/v1",
     "timezone": "UTC",
-    "sources": {
-        "clickhouse": {"grain": "event", "watermark": COMPLETE},
-        "posthog": {"grain": "event", "watermark": COMPLETE},
-        "sheet": {"grain": "day", "watermark": COMPLETE},
-    },
+    "sources": SOURCES,
     "authority": [
         {
             "order": ["clickhouse", "posthog", "sheet"],
@@ -100,11 +101,10 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 @dataclass
 class Watched:
-    """What was seen while the month ran: when each thing was first so, and the most memory the worker had."""
+    """What was seen while the month ran: when each thing was first so, and the most memory the worker took."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: int = 0
-    held: dict[str, int] = field(default_factory=dict)
 
 
 def measure(folder: Path, events: int, customers: int, sizes: Sequence[float] | None = None) -> dict[str, Any]:
@@ -149,20 +149,21 @@ async def _close(
         task_queue=options.CLOSE_QUEUE,
     )
 
-    def once(name: str, so: Callable[[], bool]) -> None:
-        if name not in seen.seconds and so():
-            seen.seconds[name] = round(time.perf_counter() - began, 1)
+    def once(name: str, so: bool) -> None:
+        if so:
+            seen.seconds.setdefault(name, round(time.perf_counter() - began, 1))
 
-    while "awaiting" not in seen.seconds:
+    standings: tuple[Standing, ...] = ()
+    while len(standings) < customers or not all(map(_awaits, standings)):
         await asyncio.sleep(0.5)
         seen.peak_mib = max(seen.peak_mib, psutil.Process(workers.pid).memory_info().rss >> 20)
-        for source in POLICY["sources"]:  # type: ignore[attr-defined]
-            once(f"sealed {source}", lambda source=source: evidence.snapshot(source, MONTH, 1) is not None)  # type: ignore[misc]
+        for source in sorted(SOURCES):
+            once(f"sealed {source}", evidence.snapshot(source, MONTH, 1) is not None)
         standings = books.standings(MONTH)
-        once("first awaiting approval", lambda: any(map(_awaits_approval, standings)))
-        once("awaiting", lambda: len(standings) >= customers and all(map(_awaits, standings)))
-        if failed := [one for one in standings if one.state is State.NEEDS_ATTENTION]:
-            raise RuntimeError(f"refused: {failed[0]}")
+        once("first awaiting approval", any(map(_awaits_approval, standings)))
+        if refused := [one for one in standings if one.state is State.NEEDS_ATTENTION]:
+            raise RuntimeError(f"refused: {refused[0]}")
+    once("awaiting", True)
     after = {name: _cpu(pid) for name, pid in processes.items()}
     description = await handle.describe()
     return {

@@ -99,7 +99,7 @@ def _ours(folder: Path, paths: dict[str, Path]) -> dict[str, Any]:
     began = time.perf_counter()
 
     def compared(customer: str) -> tuple[int, int]:
-        parts = slices.slices_of(customer, snapshots, POLICY, everyone, lambda artifact: Path(artifact.uri))
+        parts = slices.slices_of(customer, snapshots, POLICY, lambda: everyone, lambda artifact: Path(artifact.uri))
         found = reconcile(customer, MONTH, PERIOD, parts, POLICY)
         return found.usage.num_rows, len(found.findings)
 

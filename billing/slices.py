@@ -23,12 +23,13 @@ def slices_of(
     customer: str,
     snapshots: Sequence[Snapshot],
     policy: UsagePolicy,
-    known: Collection[str],
+    known: Callable[[], Collection[str]],
     path: Callable[[Artifact], Path],
     cuts: Sequence[datetime] = (),
 ) -> list[Slice]:
     """Return the customer's buckets of each source and its removed duplicates; its events are read when asked for.
 
+    `known` gives everybody a contract knows: it is asked only where usage is missing, for strangers may have it.
     `path` gives a local file with an artifact's bytes, checked against its checksum. `cuts` are the instants at which
     the customer's terms change: where the seal did not know one, the buckets are summed again from the events.
     """
@@ -39,12 +40,11 @@ def _slice(
     customer: str,
     snapshot: Snapshot,
     policy: UsagePolicy,
-    known: Collection[str],
+    known: Callable[[], Collection[str]],
     path: Callable[[Artifact], Path],
     cuts: Sequence[datetime],
 ) -> Slice:
     declared = policy.sources[snapshot.source]
-    strangers = sorted(set(snapshot.customers) - set(known))
 
     def rows() -> pa.Table:
         return part_of(path(snapshot.rows), [customer], SEALED)
@@ -58,7 +58,7 @@ def _slice(
         buckets=buckets,
         duplicates=part_of(path(snapshot.duplicates), [customer], SEALED),
         rows=rows,
-        strangers=lambda: part_of(path(snapshot.rows), strangers, SEALED),
+        strangers=lambda: part_of(path(snapshot.rows), sorted(set(snapshot.customers) - set(known())), SEALED),
     )
 
 

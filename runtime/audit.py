@@ -102,7 +102,7 @@ class Audit:
                 pack.customer,
                 pack.snapshots,
                 pack.policy,
-                manifest.known_customers,
+                lambda: manifest.known_customers,
                 self._store.path,
                 instants_of(pack),
             ),

@@ -51,6 +51,7 @@ class SettingMissing(Refusal):
 
 def database(config: Settings, role: str) -> Database:
     """Return the database as one role sees it: worker, console, auditor, rates or hooks."""
+    ask_first = role != "worker"  # a deed that fails is run again
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
@@ -59,10 +60,10 @@ def database(config: Settings, role: str) -> Database:
         "hooks": config.database_hooks_url,
     }[role]
     if given is not None:
-        return Database(given.get_secret_value())
+        return Database(given.get_secret_value(), ask_first=ask_first)
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
-    return Database(role_url(config.database_url.get_secret_value(), role))
+    return Database(role_url(config.database_url.get_secret_value(), role), ask_first=ask_first)
 
 
 def policy_of(config: Settings) -> UsagePolicy:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import column, exists, table, text
@@ -48,11 +49,17 @@ _SUPERSEDED = table("superseded_invoices", column("reference"), schema="tieout")
 """A view: invoices that were taken back and billed again."""
 
 
+STATEMENTS = 64
+"""How many statements are at hand: a customer's is asked for by every stage after it is rated."""
+
+
 class PostgresEvidence:
     """`activities.ports.EvidenceBook`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._sealed: dict[tuple[str, str, int], Snapshot] = {}  # what is sealed stays as it is
+        self._statement = lru_cache(maxsize=STATEMENTS)(self._read_statement)
 
     def keep_snapshot(self, snapshot: Snapshot, revision: int) -> Snapshot:
         """Keep a sealed snapshot and return the one that is kept: the first for (source, period, revision)."""
@@ -78,8 +85,14 @@ class PostgresEvidence:
 
     def snapshot(self, source: str, month: str, revision: int) -> Snapshot | None:
         """Return the sealed snapshot of a source and month, or None."""
-        with self.database.reading() as session:
-            return _snapshot(session, source, month, revision)
+        key = (source, month, revision)
+        if key not in self._sealed:
+            with self.database.reading() as session:
+                found = _snapshot(session, source, month, revision)
+            if found is None:
+                return None
+            self._sealed[key] = found
+        return self._sealed[key]
 
     def snapshots_before(self, source: str, month: str) -> tuple[Snapshot, ...]:
         """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
@@ -189,6 +202,9 @@ class PostgresEvidence:
 
     def statement(self, fingerprint: str) -> Statement:
         """Return a statement; raises KeyError."""
+        return self._statement(fingerprint)
+
+    def _read_statement(self, fingerprint: str) -> Statement:
         with self.database.reading() as session:
             body = session.exec(select(StatementRow.body).where(StatementRow.fingerprint == fingerprint)).first()
         if body is None:

@@ -24,23 +24,24 @@ class Database:
     """A database as one role sees it. Give each process one; it holds at most `connections` open.
 
     `url` is what `migrations.roles.role_url` returns for the role. A customer's pages connect as the portal and name
-    the customer in `reading`; every other role leaves it out.
+    the customer in `reading`; every other role leaves it out. With `ask_first` a server that was restarted is noticed
+    before a statement is lost on it; who tries again anyway, as a worker's deeds do, saves the question.
     """
 
-    def __init__(self, url: str | URL, connections: int = 8) -> None:
+    def __init__(self, url: str | URL, connections: int = 8, *, ask_first: bool = True) -> None:
         self.engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=connections,
             max_overflow=0,
-            pool_pre_ping=True,  # a server that was restarted is noticed before a statement is lost on it
+            pool_pre_ping=ask_first,
             connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c search_path=tieout,pg_catalog"},
         )
+        self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def reading(self, customer: str | None = None) -> Iterator[Session]:
         """Yield a session in one read-only snapshot: all it reads is of one instant."""
-        with Session(self.engine) as session, session.begin():
-            session.connection().execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        with Session(self._snapshots) as session, session.begin():
             if customer is not None:
                 session.connection().execute(
                     text("SELECT set_config('tieout.customer', :customer, true)"), {"customer": customer}

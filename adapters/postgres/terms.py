@@ -1,7 +1,9 @@
 """Terms: contracts, rate versions and authorities, appended with both times."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import func, update
@@ -22,11 +24,30 @@ EXCLUSION_VIOLATION = "23P01"
 _TICK = timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=4096)
+def _contract(body: str) -> Contract:
+    return Contract.from_text(body)
+
+
+@dataclass(frozen=True)
+class _Catalog:
+    """Every rate version and when it was what is known; the head is the position of the newest."""
+
+    head: int
+    rows: tuple[tuple[RateVersion, Range[datetime]], ...]
+
+
+def _was_known(recorded: Range[datetime], at: datetime | None) -> bool:
+    """Return whether a row was what was known at an instant; None: whether it is now."""
+    return recorded.upper is None if at is None else at in recorded
+
+
 class PostgresTerms:
     """`activities.ports.TermsBook`."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._catalog = _Catalog(head=0, rows=())
 
     def population(self, month: str) -> tuple[str, ...]:
         """Return the customers whose contract is in force on a day of the month, by id; the last amendment counts."""
@@ -55,25 +76,31 @@ class PostgresTerms:
         if known_at is not None:
             found = found.where(col(ContractRow.recorded_at) <= known_at)
         with self.database.reading() as session:
-            return tuple(Contract.from_text(body) for body in session.exec(found))
+            return tuple(_contract(body) for body in session.exec(found))
 
     def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
         """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""
-        found = select(RateVersionRow.body, RateVersionRow.approved_by).order_by(
-            col(RateVersionRow.rate),
-            col(RateVersionRow.meter),
-            col(RateVersionRow.subject),
-            func.lower(RateVersionRow.effective),
-        )
-        if known_at is None:
-            found = found.where(func.upper_inf(RateVersionRow.recorded))
-        else:
-            found = found.where(col(RateVersionRow.recorded).contains(known_at))
+        catalog = self._catalog_as_it_is()
+        return tuple(version for version, recorded in catalog.rows if _was_known(recorded, known_at))
+
+    def _catalog_as_it_is(self) -> "_Catalog":
+        """Return every rate version; rows are read again only where one was appended since."""
         with self.database.reading() as session:
-            return tuple(
-                RateVersion.from_text(body).model_copy(update={"approved_by": approver})
-                for body, approver in session.exec(found)
-            )
+            head = session.exec(select(func.max(RateVersionRow.position))).one() or 0
+            if head != self._catalog.head:
+                found = select(RateVersionRow.body, RateVersionRow.approved_by, RateVersionRow.recorded).order_by(
+                    col(RateVersionRow.rate),
+                    col(RateVersionRow.meter),
+                    col(RateVersionRow.subject),
+                    func.lower(RateVersionRow.effective),
+                    col(RateVersionRow.position),
+                )
+                rows = tuple(
+                    (RateVersion.from_text(body).model_copy(update={"approved_by": approver}), recorded)
+                    for body, approver, recorded in session.exec(found)
+                )
+                self._catalog = _Catalog(head=head, rows=rows)
+        return self._catalog
 
     def authorities(self, known_at: datetime | None = None) -> tuple[Authority, ...]:
         """Return the declared authorities as known at an instant, in the order they were declared."""

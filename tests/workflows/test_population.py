@@ -316,8 +316,8 @@ def _assert_reperforms(world: World, standing: Standing) -> None:
     """Assert that a month's pack alone gives the same statement, schedule and entries."""
     pack = EvidencePack.from_text(world.outside.store.get(standing.references["evidence"]).decode())
     assert pack.opening == world.outside.terms.opening(pack.statement.contract)
-    known = world.outside.terms.population(MONTH)
-    own = slices.slices_of(pack.customer, pack.snapshots, pack.policy, known, world.outside.store.path)
+    known, path = world.outside.terms.population, world.outside.store.path
+    own = slices.slices_of(pack.customer, pack.snapshots, pack.policy, lambda: known(MONTH), path)
     assert [check.name for check in reperform(pack, own, "test") if not check.agrees] == []
 
 
