@@ -3,10 +3,12 @@
 import hashlib
 import io
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
+from threading import Event, Lock, Thread
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,7 +36,10 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot
 
 ONE_PASS = Lock()
-"""One pass over a source at a time in a process: it has the whole of the memory that the setting allows."""
+"""One pass over what was read at a time in a process: it has the whole of the memory that the setting allows."""
+
+BEAT_SECONDS = 10
+"""How often a pass says that it is alive; its heartbeat times out after a minute (workflows/options.py)."""
 
 IDENTITY_MONTHS = 3
 """How many earlier months' ids are looked up: the backdating limit (35 days) plus one period, rounded up."""
@@ -109,16 +114,19 @@ class Collect:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
         declared = outside.policy.sources[task.source]
         outside.scratch.mkdir(parents=True, exist_ok=True)
-        with ONE_PASS, TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
-            sealed = sealing.seal(
-                _beating(iter(source.read(window))),
-                window,
-                declared,
-                Path(folder),
-                earlier=self._earlier(task.source, task.month),
-                cuts=self._cuts(task.month),
-                memory_mib=outside.usage_memory_mib,
-            )
+        with TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
+            spooled = sealing.spool(_beating(iter(source.read(window))), Path(folder) / "spool.parquet")
+            earlier, instants = self._earlier(task.source, task.month), self._cuts(task.month)
+            with _still_alive(), ONE_PASS:
+                sealed = sealing.seal(
+                    spooled,
+                    window,
+                    declared,
+                    Path(folder),
+                    earlier=earlier,
+                    cuts=instants,
+                    memory_mib=outside.usage_memory_mib,
+                )
             if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
                 cross_check.refuse_difference(
                     cross_check.totals_of(sealed.rows), counted, declared, sealed.counts.seen_before
@@ -286,6 +294,24 @@ def _ref(snapshot: Snapshot) -> SnapshotRef:
         rows=snapshot.rows.rows,
         watermark=snapshot.watermark,
     )
+
+
+@contextmanager
+def _still_alive() -> Iterator[None]:
+    """Tell Temporal from beside that a pass is alive while it waits and computes; its time to finish is its bound."""
+    context, over = copy_context(), Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_SECONDS):
+            context.run(activity.heartbeat)
+
+    beside = Thread(target=beat, name="beat", daemon=True)
+    beside.start()
+    try:
+        yield
+    finally:
+        over.set()
+        beside.join()
 
 
 def _beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

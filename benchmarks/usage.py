@@ -91,7 +91,8 @@ def _ours(folder: Path, paths: dict[str, Path]) -> dict[str, Any]:
         work = folder / f"seal-{name}"
         work.mkdir()
         began = time.perf_counter()
-        sealed = sealing.seal(_batches(path), PERIOD, POLICY.sources[name], work)
+        spooled = sealing.spool(_batches(path), work / "spool.parquet")
+        sealed = sealing.seal(spooled, PERIOD, POLICY.sources[name], work)
         snapshots.append(_snapshot(name, sealed))
         seal_seconds += time.perf_counter() - began
     seal_seconds -= read_seconds  # reading is the source's, for both sides

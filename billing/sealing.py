@@ -56,8 +56,20 @@ class Sealed:
     fingerprint: str
 
 
+def spool(batches: Iterable[pa.RecordBatch], path: Path) -> Path:
+    """Write what a source reports to a file beside the pass, in little memory, and return the file.
+
+    It is pulled by the caller's own thread, so that who reads a source may tell that it is alive.
+    """
+    repeating = ["account", "meter", "dims", "place", "cost_currency"]
+    with pq.ParquetWriter(path, REPORTED, compression="lz4", use_dictionary=repeating) as writer:
+        for batch in batches:
+            writer.write_batch(reported(batch))
+    return path
+
+
 def seal(
-    batches: Iterable[pa.RecordBatch],
+    spooled: Path,
     window: Period,
     policy: SourcePolicy,
     folder: Path,
@@ -66,7 +78,7 @@ def seal(
     cuts: Cuts | None = None,
     memory_mib: int = 2048,
 ) -> Sealed:
-    """Return a source's rows sealed, as files in a folder that is empty.
+    """Return spooled rows sealed, as files in a folder; the spool is gone then.
 
     Identity is (id, meter): one call bears several meters under one id. Equal payloads keep one; different
     payloads keep the first received (then the smallest content, so that it is never "any"). Ids found in
@@ -75,10 +87,8 @@ def seal(
     Raises:
         UnusableQuantity: a quantity, id, account or instant is missing.
     """
-    spool = folder / "spool.parquet"
-    _spool(batches, spool)  # pulled by the caller's own thread: who reads a source may tell that it is alive
     with _database(folder, memory_mib) as db:
-        db.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({_quoted(spool)})")
+        db.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({_quoted(spooled)})")
         _refuse_unusable(db)
         _name_customers(db, policy)
         _find_repeated(db, earlier)
@@ -89,7 +99,7 @@ def seal(
         _write(
             db, f"SELECT {_SEALED} FROM suspects WHERE rank > 1 AND inside AND NOT before ORDER BY customer", duplicates
         )
-        spool.unlink()
+        spooled.unlink()
         buckets = folder / "buckets.parquet"
         customers, fingerprint = _write_buckets(db, rows, buckets, policy.match, cuts or {})
         return Sealed(
@@ -145,13 +155,6 @@ def _database(folder: Path, memory_mib: int) -> duckdb.DuckDBPyConnection:
     db.execute("SET TimeZone = 'UTC'")
     db.execute("SET preserve_insertion_order = false")
     return db
-
-
-def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> None:
-    repeating = ["account", "meter", "dims", "place", "cost_currency"]
-    with pq.ParquetWriter(path, REPORTED, compression="lz4", use_dictionary=repeating) as writer:
-        for batch in batches:
-            writer.write_batch(reported(batch))
 
 
 _SEALED = ", ".join(SEALED.names)

@@ -75,7 +75,8 @@ def _answers(
         rows = _columns(read_usage(Path(path)), declared.sources[name], name)
         folder = scratch / name
         folder.mkdir()
-        sealed[name] = sealing.seal([rows], month, declared.sources[name], folder, earlier=earlier)
+        spooled = sealing.spool([rows], folder / "spool.parquet")
+        sealed[name] = sealing.seal(spooled, month, declared.sources[name], folder, earlier=earlier)
     customers = sorted({customer for each in sealed.values() for customer in each.customers})
     return {
         customer: reconcile_sources(

@@ -88,7 +88,12 @@ def sealed(
         if earlier is not None:
             pq.write_table(earlier, before)
         found = sealing.seal(
-            [batch], window, declared, folder, earlier=[before] if earlier is not None else [], cuts=cuts
+            sealing.spool([batch], folder / "spool.parquet"),
+            window,
+            declared,
+            folder,
+            earlier=[before] if earlier is not None else [],
+            cuts=cuts,
         )
         return SealedTables(
             rows=pq.read_table(found.rows).sort_by([("starts_at", "ascending"), ("id", "ascending")]).cast(SEALED),

@@ -1,5 +1,6 @@
 """Collect: a source is sealed once, when it is complete, and never from a pass that was not whole."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import collect
 from activities.collect import Collect, SourceIncomplete
 from activities.deeds import Outside
 from activities.messages import SealSource
@@ -202,3 +204,12 @@ def test_no_fault_of_delivered_files_leaves_a_seal(
         run("seal_source", source(fault), declared)
     assert (shelf.kept, shelf.files) == ([], {})
     assert run("seal_source", source(""), declared).rows > 0
+
+
+def test_a_pass_that_waits_for_another_says_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    beats = threading.Event()
+    monkeypatch.setattr(collect, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(collect.activity, "heartbeat", lambda *_: beats.set())
+    with collect._still_alive():
+        assert beats.wait(5)
+    assert not any(one.name == "beat" for one in threading.enumerate())
