@@ -16,6 +16,8 @@ from activities.ports import (
     InvoiceBook,
     InvoicingPlatform,
     JournalBook,
+    Mailer,
+    NoticeBook,
     ObjectStore,
     RateChangeBook,
     TermsBook,
@@ -48,8 +50,10 @@ class Outside:
     clock: Clock
     engine: str  # version and hash of the code that computes, kept on every result
     estimates: EstimateBook
+    notices: NoticeBook
     scratch: Path  # where a pass over a source spills
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
+    mailer: Mailer | None = None  # None: nobody is told anything
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900

@@ -520,6 +520,32 @@ def correction_id(correction: str) -> str:
     return f"correction/{correction}"
 
 
+class NoticesDue(Frozen):
+    """The notices that are to be sent, by id, at most so many a round."""
+
+    notices: tuple[Identifier, ...]
+
+
+class SendNotice(Frozen):
+    """Send a notice that is written."""
+
+    notice: Identifier
+
+
+class NoticeSent(Frozen):
+    """Whether a notice is sent; it is not where mail is off, or its customer opted out."""
+
+    notice: Identifier
+    sent: bool
+
+
+class NoticesTold(Frozen):
+    """A round of mail: how many were sent, and how many could not be."""
+
+    sent: int
+    failed: int
+
+
 class ApplyEvent(Frozen):
     """Apply a kept event of the invoicing platform."""
 

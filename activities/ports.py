@@ -22,6 +22,7 @@ from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
 from models.event import Estimate
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry, Link
+from models.notice import Addressed, Notice, NoticeKind
 from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
@@ -355,6 +356,54 @@ class EventBook(Protocol):
 
     def invoice_of_payment(self, intent: str) -> str | None:
         """Return our reference of the invoice a payment paid, or None."""
+        ...
+
+
+class NoticeBook(Protocol):
+    """What customers are told, and what of it was sent."""
+
+    def unannounced(self, since: datetime) -> tuple[str, ...]:
+        """Return the references of invoices that a close issued since, and nobody was told of."""
+        ...
+
+    def uncorrected(self, since: datetime) -> tuple[Correction, ...]:
+        """Return the corrections settled since that nobody was told of."""
+        ...
+
+    def expiring(self, after: datetime, until: datetime) -> tuple[str, ...]:
+        """Return the contracts' last issued statements that have a credit which expires in between, by fingerprint."""
+        ...
+
+    def keep(self, notice: Notice) -> None:
+        """Keep a notice, once for its id."""
+        ...
+
+    def notice(self, notice_id: str) -> Notice:
+        """Return a notice; raises KeyError."""
+        ...
+
+    def unsent(self, most: int) -> tuple[str, ...]:
+        """Return the ids of notices that were neither sent nor opted out of, oldest first."""
+        ...
+
+    def message_of(self, notice_id: str) -> str | None:
+        """Return the message id under which a notice was sent, or what stands for it, or None where it was not."""
+        ...
+
+    def sent(self, notice_id: str, message_id: str, at: datetime) -> None:
+        """Keep that a notice was sent, once."""
+        ...
+
+    def opted_out(self, customer: str, kind: NoticeKind) -> bool:
+        """Return whether a customer wants no notices of a kind."""
+        ...
+
+
+class Mailer(Protocol):
+    """What hands a notice to the mail."""
+
+    def send(self, addressed: Addressed) -> str:
+        """Send a notice and return its message id; what fails is tried again."""
         ...
 
 

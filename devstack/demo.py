@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
 from models.close import Standing, State
 from models.money import money_text
+from models.notice import month_words
 from models.period import next_month
 from models.rate_card import RateVersion
 from runtime import exports, schedule, settings, temporal, wiring
@@ -45,6 +47,8 @@ from runtime.audit import Audit
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
+from workflows import options
+from workflows.send_notices import SendNotices
 
 ENDED = frozenset({State.DONE, State.SKIPPED})
 CLOSE_WITHIN = timedelta(minutes=6)
@@ -53,6 +57,12 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 class DemoFailed(Exception):
     """Something does not tie out; says which customer and stage."""
+
+
+def _text(message: EmailMessage) -> str:
+    """Return the plain text of a message."""
+    part = message.get_body(("plain",))
+    return str(part.get_content()) if part is not None else ""
 
 
 @contextmanager
@@ -212,6 +222,7 @@ class Demo:
             breaks.journal(str(self.stack.endpoints.database_url), self.month)
         self._findings(outside, standings)
         self._tie_out(outside, books, standings, usage)
+        await self._told(outside)
         await self._again(outside, standings)
         self._chain()
         self._export(books)
@@ -253,6 +264,18 @@ class Demo:
         missing = sorted(set(outside_view.totals) - {row.customer for row in found})
         if missing:
             raise DemoFailed(f"{', '.join(missing)} at invoice: nothing was billed")
+
+    async def _told(self, outside: Outside) -> None:
+        """Send the mail of the month, and see that every invoice was told of once, to the cent."""
+        client = await temporal.connect(self.config, "demo")
+        await schedule.apply_notices(client, self.config.notices_minutes)
+        await client.execute_workflow(SendNotices.run, id=f"send-notices-{self.month}", task_queue=options.CLOSE_QUEUE)
+        mail = [one for one in self.stack.mail.messages if f"/invoices/{self.month}@" in _text(one)]
+        for invoice, issued in outside.controls.issued(self.month):
+            said = f"Invoice {issued.number} for {month_words(self.month)}: {money_text(issued.total, issued.currency)}"
+            if sum(said in _text(one) for one in mail) != 1:
+                raise DemoFailed(f"{invoice.customer} at publish: was not told of {issued.number} once")
+        console.print(f"  mail: {len(mail)} customers told of their invoice, once each, to the cent")
 
     async def _again(self, outside: Outside, standings: Sequence[Standing]) -> None:
         with step("every deed run a second time"):

@@ -33,6 +33,7 @@ class Endpoints:
     stripe_url: str
     stripe_key: str
     stripe_webhook_secret: str
+    smtp_url: str
 
     def as_environment(self) -> dict[str, str]:
         """Return the environment variables by which the product finds this stack."""
@@ -46,6 +47,7 @@ REPLACED_BY: dict[str, str] = {
     "objects": "TIEOUT_S3_URL",
     "clickhouse": "TIEOUT_CLICKHOUSE_URL",
     "stripe": "TIEOUT_STRIPE_KEY",
+    "mail": "TIEOUT_SMTP_URL",
 }
 NEEDED: dict[str, tuple[str, ...]] = {
     "postgres": (),
@@ -53,6 +55,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "objects": ("TIEOUT_S3_ACCESS_KEY", "TIEOUT_S3_SECRET_KEY"),
     "clickhouse": (),
     "stripe": ("TIEOUT_STRIPE_WEBHOOK_SECRET",),
+    "mail": (),
 }
 ASSUMED: dict[str, dict[str, str]] = {
     "postgres": {},
@@ -60,6 +63,7 @@ ASSUMED: dict[str, dict[str, str]] = {
     "objects": {"TIEOUT_EVIDENCE_BUCKET": "tieout-evidence", "TIEOUT_SOURCES_BUCKET": "tieout-sources"},
     "clickhouse": {},
     "stripe": {"TIEOUT_STRIPE_URL": STRIPE_API},
+    "mail": {},
 }
 
 

@@ -95,7 +95,9 @@ def prepare(stack: Stack) -> None:
         sources.write_sheet(s3, config.sources_bucket, MONTH, usage)
 
     async def scheduled() -> None:
-        await schedule.apply(await temporal.connect(config, "up"), config.entity_zone)
+        client = await temporal.connect(config, "up")
+        await schedule.apply(client, config.entity_zone)
+        await schedule.apply_notices(client, 1)
 
     asyncio.run(scheduled())
 
@@ -110,6 +112,7 @@ def _print(stack: Stack, rate_api: str, hook: str) -> None:
         ("ClickHouse", ends.clickhouse_url.rsplit("@", 1)[-1]),
         ("Stripe double", ends.stripe_url),
         ("Stripe hook", f"{hook}{HOOK_PATH}, told by the double"),
+        ("mail", f"{ends.smtp_url}, kept as files and delivered to nobody"),
         ("Rate API", f"{rate_api}/v1/rates, with a key: ./tieout rates key create --name me --as erik"),
     ):
         console.print(f"{what:14} {where}")

@@ -16,6 +16,7 @@ from devstack.buckets import EVIDENCE_BUCKET, SOURCES_BUCKET
 from devstack.clickhouse import ClickHouse
 from devstack.endpoints import REPLACED_BY, Endpoints, endpoints_of, real_settings
 from devstack.failure import NotOurs, ServiceFailed
+from devstack.mail import Mail
 from devstack.objects import Objects
 from devstack.postgres import Postgres
 from devstack.services import Service, start_together, stop_together
@@ -51,7 +52,14 @@ class Stack:
         lock = self.state.hold()
         try:
             real = {name: real_settings(name, self._environment) for name in REPLACED_BY}
-            kinds: tuple[type[Service], ...] = (ClickHouse, Objects, Temporal, Postgres, Stripe)  # the slowest first
+            kinds: tuple[type[Service], ...] = (
+                ClickHouse,
+                Objects,
+                Temporal,
+                Postgres,
+                Stripe,
+                Mail,
+            )  # the slowest first
             self._services = {kind.name: kind(self.state, (lock,)) for kind in kinds if real[kind.name] is None}
             start_together(tuple(self._services.values()))
             named = {name: value for settings in real.values() if settings for name, value in settings.items()}
@@ -93,7 +101,7 @@ class Stack:
 
     @property
     def postgres(self) -> Postgres:
-        """Return PostgreSQL. Raises NotOurs, as its four neighbours do, when the environment names a real one."""
+        """Return PostgreSQL. Raises NotOurs, as its five neighbours do, when the environment names a real one."""
         return self._ours(Postgres)
 
     @property
@@ -115,6 +123,11 @@ class Stack:
     def stripe(self) -> Stripe:
         """Return the Stripe double."""
         return self._ours(Stripe)
+
+    @property
+    def mail(self) -> Mail:
+        """Return the mail server that keeps to itself."""
+        return self._ours(Mail)
 
     def ended(self) -> tuple[Service, ...]:
         """Return the components whose process is gone though nobody stopped the stack."""
@@ -148,6 +161,8 @@ class Stack:
                     settings["TIEOUT_STRIPE_URL"] = service.url
                     settings["TIEOUT_STRIPE_KEY"] = service.key
                     settings["TIEOUT_STRIPE_WEBHOOK_SECRET"] = service.webhook_secret
+                case Mail():
+                    settings["TIEOUT_SMTP_URL"] = service.url
         return settings
 
 

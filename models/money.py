@@ -21,6 +21,11 @@ def _known_currencies() -> frozenset[str]:
     return frozenset(Locale("en").currencies)
 
 
+def is_currency(code: str) -> bool:
+    """Return whether this is a currency's code (a virtual unit's, or a meter, is none)."""
+    return code in _known_currencies()
+
+
 def _currency(code: str) -> str:
     if code not in _known_currencies():
         raise ValueError(f"expected an ISO 4217 currency such as USD, got {code!r}")

@@ -1,4 +1,4 @@
-"""The Schedule: closes start on the 1st, in the entity's zone, once a month whoever asks."""
+"""The Schedules: closes start on the 1st, in the entity's zone, once a month whoever asks; mail goes out in rounds."""
 
 from datetime import timedelta
 
@@ -8,6 +8,7 @@ from temporalio.client import (
     ScheduleActionStartWorkflow,
     ScheduleCalendarSpec,
     ScheduleDescription,
+    ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleRange,
@@ -21,8 +22,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.messages import TriggerClose
 from workflows import options
 from workflows.monthly_close import CloseTrigger
+from workflows.send_notices import SendNotices
 
 SCHEDULE_ID = "month-end-close"
+NOTICES_ID = "notices"
 LOCAL_HOUR = 6
 """Never between 01:00 and 03:00 local: on days when the clock changes those hours happen twice, or not at all."""
 
@@ -52,16 +55,37 @@ def month_end_schedule(zone: str) -> Schedule:
     )
 
 
+def notices_schedule(minutes: int) -> Schedule:
+    """Return the Schedule of the mail: a round every so many minutes, never two at once; a missed one is the next's."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            SendNotices.run, id="send-notices", task_queue=options.CLOSE_QUEUE, static_summary="Send notices"
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=minutes))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=minutes)),
+        state=ScheduleState(note=f"Writes and sends notices every {minutes} minutes"),
+    )
+
+
 async def apply(client: Client, zone: str) -> str:
-    """Create the Schedule, or bring the one that is there up to date; return what was done. Safe to repeat."""
-    wanted = month_end_schedule(zone)
-    handle = client.get_schedule_handle(SCHEDULE_ID)
+    """Create the Schedule of closes, or bring it up to date; return what was done. Safe to repeat."""
+    return await put(client, SCHEDULE_ID, month_end_schedule(zone))
+
+
+async def apply_notices(client: Client, minutes: int) -> str:
+    """Create the Schedule of the mail, or bring it up to date; return what was done. Safe to repeat."""
+    return await put(client, NOTICES_ID, notices_schedule(minutes))
+
+
+async def put(client: Client, schedule_id: str, wanted: Schedule) -> str:
+    """Create a Schedule, or bring the one that is there up to date; return what was done."""
+    handle = client.get_schedule_handle(schedule_id)
     try:
         await handle.describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        await client.create_schedule(SCHEDULE_ID, wanted)
+        await client.create_schedule(schedule_id, wanted)
         return "created"
 
     def update(input: ScheduleUpdateInput) -> ScheduleUpdate:
@@ -72,10 +96,10 @@ async def apply(client: Client, zone: str) -> str:
     return "updated"
 
 
-async def describe(client: Client) -> ScheduleDescription | None:
-    """Return the Schedule as the server holds it, or None."""
+async def describe(client: Client, schedule_id: str = SCHEDULE_ID) -> ScheduleDescription | None:
+    """Return a Schedule as the server holds it, or None."""
     try:
-        return await client.get_schedule_handle(SCHEDULE_ID).describe()
+        return await client.get_schedule_handle(schedule_id).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     stripe_url: str = "https://api.stripe.com"
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
+    smtp_url: SecretStr | None = None  # smtp://host:port or smtps://user:password@host:port; None: no mail is sent
+    mail_from: str = "billing@tieout.invalid"
+    portal_url: str = "http://127.0.0.1:8090"  # what links in mail begin with
+    notices_minutes: int = Field(default=5, ge=1)  # how often mail goes out
     retention_days: int = Field(default=2557, ge=0)  # of evidence in the object store: seven years; 0 in tests
     shard_size: int = Field(default=500, ge=1, le=1500)  # customers a shard; the server refuses 2,000 children
     poll_seconds: int = Field(default=900, ge=1)  # how often a source that is behind is asked again

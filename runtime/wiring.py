@@ -9,6 +9,7 @@ from activities.deeds import Outside
 from activities.ports import Histories, UsageSource
 from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_entity, read_policy, read_value
+from adapters.mail import SmtpMailer
 from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
@@ -17,6 +18,7 @@ from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
@@ -136,6 +138,13 @@ def platform_of(config: Settings) -> StripeInvoices:
     return StripeInvoices(_needed(config.stripe_key, "TIEOUT_STRIPE_KEY"), config.stripe_url)
 
 
+def mailer_of(config: Settings) -> SmtpMailer | None:
+    """Return what sends mail, or None where no server is named."""
+    if config.smtp_url is None:
+        return None
+    return SmtpMailer(config.smtp_url.get_secret_value(), config.mail_from, config.portal_url)
+
+
 def outside_of(config: Settings, histories: Histories) -> Outside:
     """Return everything deeds need, fitted to the real outside of these settings."""
     books = database(config, "worker")
@@ -151,6 +160,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         estimates=PostgresEstimates(books),
+        notices=PostgresNotices(books),
+        mailer=mailer_of(config),
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

@@ -11,6 +11,7 @@ from activities.control import Control
 from activities.correct import CorrectDeeds
 from activities.deeds import Outside
 from activities.invoice import InvoiceDeeds
+from activities.notify import Notify
 from activities.opening import Openings
 from activities.payments import Payments
 from activities.post import Post
@@ -27,6 +28,7 @@ from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
+from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
 
 WORKFLOWS: Sequence[type] = (
@@ -38,6 +40,7 @@ WORKFLOWS: Sequence[type] = (
     LockPeriod,
     OpenContract,
     RateChange,
+    SendNotices,
     StripeEvent,
     TieOutPeriod,
     ReopenPeriod,
@@ -57,7 +60,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
     """Return the queues by the worker role that serves them: one queue for each rate limit."""
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
-    control = Control(outside)
+    control, notify = Control(outside), Notify(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -77,6 +80,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 correct.judge,
                 correct.conclude,
                 publish.await_closed,
+                notify.write,
             ],
         ),
         "usage": Queue(
@@ -106,6 +110,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 post.lock_period,
                 correct.post,
                 Payments(outside).apply_event,
+                notify.send,
                 control.reopen,
                 Openings(outside).take_over,
                 publish.publish_close,

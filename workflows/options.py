@@ -80,6 +80,14 @@ ARCHIVE = Options(
 """Writing evidence to the object store: unlimited, keys are first-wins."""
 
 
+MAIL = Options(
+    task_queue=LEDGER_QUEUE,
+    start_to_close_timeout=timedelta(seconds=60),
+    schedule_to_close_timeout=timedelta(minutes=10),
+    retry_policy=_retry(5, 120),
+)
+"""Handing a message to the mail server: what does not go in ten minutes is the next round's."""
+
 ADOPT = Options(
     task_queue=CLOSE_QUEUE,
     start_to_close_timeout=timedelta(seconds=15),

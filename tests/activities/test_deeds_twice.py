@@ -53,6 +53,7 @@ from activities.messages import (
     SealEvidence,
     SealMonth,
     SealSource,
+    SendNotice,
     Slices,
     StatementDeed,
     StatementRef,
@@ -61,6 +62,7 @@ from activities.messages import (
     TieOutMonth,
     VerifyDecision,
 )
+from activities.notify import Notify
 from activities.opening import Openings
 from activities.payments import NoEvent, Payments
 from activities.post import Post
@@ -69,6 +71,7 @@ from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from adapters.files import read_policy
+from adapters.mail import SmtpMailer
 from adapters.object_store import S3Store
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
@@ -78,6 +81,7 @@ from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
@@ -241,6 +245,7 @@ class World:
                     json.dumps({key: value for key, value in row.items() if key not in WHEN}, sort_keys=True)
                     for (row,) in rows
                 )
+        seen["mail"] = [str(one) for one in self.stack.mail.messages]
         seen["object store"] = list(self.outside.store.uris(""))
         state = httpx.get(f"{self.stack.endpoints.stripe_url}/_state", params={"metadata": "tieout_reference"}).json()
         kinds = (
@@ -282,6 +287,8 @@ def _outside(stack: Stack, books: Database) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         estimates=PostgresEstimates(books),
+        notices=PostgresNotices(books),
+        mailer=SmtpMailer(ends.smtp_url, "billing@tieout.example", "https://portal.example"),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),
@@ -342,6 +349,8 @@ def _close_twice(world: World) -> None:
     twice(publish.await_closed, CLOSE)
     twice(publish.seal_evidence, SealEvidence(close=CLOSE, workflow_id="close/2026-10/cirrus", run_id="r"))
     twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
+    twice(Notify(outside).write)
+    twice(Notify(outside).send, SendNotice(notice=f"invoice_ready/{issued.reference}"))
     _change_a_rate_twice(world, statement.fingerprint)
     _correct_twice(world, issued.reference)
     _pay_twice(world, issued.stripe_id)
@@ -510,6 +519,8 @@ DEEDS = (
     "publish.await_closed",
     "publish.seal_evidence",
     "publish.seal_month",
+    "notify.write",
+    "notify.send",
     "rate_change.simulate",
     "rate_change.judge",
     "rate_change.put_into_catalog",

@@ -19,6 +19,7 @@ from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.terms import PostgresTerms
 from billing import invoicing
 from billing.rating.openings import OpeningRefused
@@ -57,6 +58,7 @@ class World:
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
             estimates=PostgresEstimates(worker),
+            notices=PostgresNotices(worker),
             store=nothing,
             platform=nothing,
             sources={},

@@ -24,6 +24,7 @@ NOT_FOR_WORKERS = {
     "database_auditor_url",
     "database_rates_url",
     "token",
+    "notices_minutes",
 }
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|_PWD|TOKEN", re.IGNORECASE)
 FROM_ENVIRONMENT = re.compile(r"\$\{[A-Z0-9_]+:\?\}")

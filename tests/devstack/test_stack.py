@@ -28,6 +28,7 @@ NAMES = {
     "TIEOUT_STRIPE_URL",
     "TIEOUT_STRIPE_KEY",
     "TIEOUT_STRIPE_WEBHOOK_SECRET",
+    "TIEOUT_SMTP_URL",
 }
 
 
@@ -63,6 +64,7 @@ def test_a_real_service_takes_the_place_of_ours(tmp_path: Path) -> None:
         "TIEOUT_S3_ACCESS_KEY": "id",
         "TIEOUT_S3_SECRET_KEY": "secret",
         "TIEOUT_CLICKHOUSE_URL": "https://clickhouse.example.com",
+        "TIEOUT_SMTP_URL": "smtp://mail.example.com",
     }
     with Stack(tmp_path, named) as stack:
         assert [service.name for service in stack.services] == ["stripe"]

@@ -29,6 +29,7 @@ from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
@@ -167,6 +168,7 @@ class World:
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
             estimates=PostgresEstimates(worker),
+            notices=PostgresNotices(worker),
             store=Folder(folder),
             platform=self.platform,
             sources={"clickhouse": ListedUsage("clickhouse", used)},

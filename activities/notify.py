@@ -1,0 +1,90 @@
+"""notify: write what customers are to be told, and send each notice once."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.deeds import Outside
+from activities.messages import NoticesDue, NoticeSent, SendNotice
+from billing import notices
+from models.notice import OWED, Addressed, Notice
+from models.refusal import Refusal
+from models.statement import Statement
+
+NEWS = timedelta(days=31)
+"""How long after its close an invoice is still announced: mail switched on later tells nothing of the past."""
+
+OPTED_OUT = "opted out"
+"""What stands for the message id of a notice that its customer does not want."""
+
+AT_ONCE = 200
+"""Notices a run sends: the rest is the next run's."""
+
+
+class NobodyToTell(Refusal):
+    """A contract has no address for its customer."""
+
+    remedy = "Amend the contract with an email; the notice is sent by the next run."
+
+
+class Notify:
+    """The deeds of the mail."""
+
+    def __init__(self, outside: Outside) -> None:
+        self.outside = outside
+
+    @activity.defn(name="notify.write")
+    def write(self) -> NoticesDue:
+        """Write the notices of what happened since, and return those that are to be sent; nothing where mail is off."""
+        outside = self.outside
+        if outside.mailer is None:
+            return NoticesDue(notices=())
+        for notice in self._due():
+            outside.notices.keep(notice)
+        return NoticesDue(notices=outside.notices.unsent(AT_ONCE))
+
+    @activity.defn(name="notify.send")
+    def send(self, task: SendNotice) -> NoticeSent:
+        """Send a notice unless it is sent, or its customer opted out of its kind.
+
+        Between the server's yes and ours a copy may be sent again: it has the same Message-ID.
+
+        Raises:
+            NobodyToTell: the customer has no address.
+        """
+        outside = self.outside
+        notice = outside.notices.notice(task.notice)
+        before = outside.notices.message_of(task.notice)
+        if outside.mailer is None or before is not None:
+            return NoticeSent(notice=task.notice, sent=before not in (None, OPTED_OUT))
+        if notice.kind not in OWED and outside.notices.opted_out(notice.customer, notice.kind):
+            outside.notices.sent(task.notice, OPTED_OUT, outside.clock.now())
+            return NoticeSent(notice=task.notice, sent=False)
+        contracts = outside.terms.contracts(notice.customer)
+        to = contracts[-1].email if contracts else None
+        if not to:
+            raise NobodyToTell("there is no address", customer=notice.customer)
+        message_id = outside.mailer.send(Addressed(notice=notice, to=to))
+        outside.notices.sent(task.notice, message_id, outside.clock.now())
+        return NoticeSent(notice=task.notice, sent=True)
+
+    def _due(self) -> Iterator[Notice]:
+        outside, now = self.outside, self.outside.clock.now()
+        for reference in outside.notices.unannounced(now - NEWS):
+            found = outside.invoices.invoice(reference)
+            invoice, issued = found if found is not None else (None, None)
+            if invoice is None or issued is None:
+                continue
+            statement = outside.evidence.statement(invoice.statement)
+            prior = self._before(statement)
+            yield notices.invoice_ready(statement, prior, invoice, issued, now)
+            yield from notices.pool_notices(statement, prior, now)
+        for correction in outside.notices.uncorrected(now - NEWS):
+            yield notices.correction_issued(correction, now)
+        for fingerprint in outside.notices.expiring(now, now + timedelta(days=max(notices.DAYS_BEFORE))):
+            yield from notices.credit_notices(outside.evidence.statement(fingerprint), now.date(), now)
+
+    def _before(self, statement: Statement) -> Statement | None:
+        issued = self.outside.evidence.issued_statements(statement.contract, statement.period)
+        return issued[-1] if issued else None

@@ -1,0 +1,75 @@
+"""Mail: one notice as one message, text and HTML saying the same, handed to an SMTP server."""
+
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.utils import format_datetime
+from html import escape
+from urllib.parse import unquote, urlsplit
+
+from models.notice import OWED, Addressed
+from models.refusal import Refusal
+
+SECONDS = 20.0
+
+
+class MailSettingUnusable(Refusal):
+    """The mail server's URL is not one."""
+
+    remedy = (
+        "Set TIEOUT_SMTP_URL to smtp://host:port (starttls is used where offered) or smtps://user:password@host:port."
+    )
+
+
+class SmtpMailer:
+    """`activities.ports.Mailer` over SMTP. A message's id is its notice's, so that a second copy is known as one."""
+
+    def __init__(self, url: str, sender: str, portal: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise MailSettingUnusable("expected smtp://host:port or smtps://host:port", given=parts.scheme or "nothing")
+        self._parts = parts
+        self._sender = sender
+        self._portal = portal.rstrip("/")
+
+    def send(self, addressed: Addressed) -> str:
+        """Hand a notice to the server and return its message id; smtplib's errors and OSError come as they are."""
+        message = self.message(addressed)
+        host, port = str(self._parts.hostname), self._parts.port or 0
+        if self._parts.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=ssl.create_default_context())
+        else:
+            server = smtplib.SMTP(host, port, timeout=SECONDS)
+        with server:
+            server.ehlo()
+            if self._parts.scheme == "smtp" and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+                server.ehlo()
+            if self._parts.username:
+                server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
+            server.send_message(message)
+        return str(message["Message-ID"])
+
+    def message(self, addressed: Addressed) -> EmailMessage:
+        """Return a notice as a message of two parts that say the same."""
+        notice = addressed.notice
+        link = f"{self._portal}{notice.path}"
+        closing = [] if notice.kind in OWED else [f"To have no such mail any more: {self._portal}/settings"]
+        message = EmailMessage()
+        message["Subject"] = notice.subject
+        message["From"] = self._sender
+        message["To"] = addressed.to
+        message["Date"] = format_datetime(notice.written_at)
+        message["Message-ID"] = f"<{notice.fingerprint()[:32]}@{self._sender.rpartition('@')[2].rstrip('>')}>"
+        message["Auto-Submitted"] = "auto-generated"
+        if closing:
+            message["List-Unsubscribe"] = f"<{self._portal}/settings>"
+        message.set_content("\n\n".join([*notice.sentences, link, *closing]) + "\n")
+        said = "".join(f"<p>{escape(sentence)}</p>" for sentence in notice.sentences)
+        said += f'<p><a href="{escape(link)}">{escape(link)}</a></p>'
+        said += "".join(f"<p>{escape(one)}</p>" for one in closing)
+        message.add_alternative(
+            f'<!doctype html><html lang="en"><title>{escape(notice.subject)}</title><body>{said}</body></html>',
+            subtype="html",
+        )
+        return message

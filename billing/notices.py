@@ -1,0 +1,154 @@
+"""Notices: when a customer is told something, and in which sentences. No amount is computed for a letter alone."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from billing.flux import flux
+from models.correction import Correction, Settlement
+from models.flux import FluxRow
+from models.invoice import Invoice, IssuedInvoice
+from models.money import is_currency, money_text
+from models.notice import Notice, NoticeKind, month_words
+from models.statement import Pool, Statement
+
+POOL_MARKS = (50, 75, 90, 100)
+ENTITLEMENT_MARKS = (80, 100)
+DAYS_BEFORE = (30, 7)
+"""How many days before it expires a credit is spoken of."""
+
+REASONS = 3
+_PARTS = ("volume", "mix", "price", "new", "lost", "late")
+_PREPAID = frozenset({"prepaid", "paid", "promotional"})
+
+
+def invoice_ready(
+    statement: Statement, prior: Statement | None, invoice: Invoice, issued: IssuedInvoice, at: datetime
+) -> Notice:
+    """Return the notice of an issued invoice: its total, the change, and the three largest reasons for it."""
+    sentences = [
+        f"Invoice {issued.number} for {month_words(invoice.period)}: {money_text(issued.total, issued.currency)},"
+        f" due on {issued.due_on.isoformat()}."
+    ]
+    if prior is not None and prior.currency == statement.currency:
+        change = statement.total - prior.total
+        sentences.append(_change(change, statement.currency, prior.period))
+        rows = flux([prior], [statement], statement.period).rows
+        largest = sorted((row for row in rows if row.change), key=lambda row: (-abs(row.change), row.product))
+        sentences += [_reason(row) for row in largest[:REASONS]]
+    return Notice(
+        id=f"{NoticeKind.INVOICE_READY}/{invoice.reference}",
+        kind=NoticeKind.INVOICE_READY,
+        customer=invoice.customer,
+        period=invoice.period,
+        subject=f"Invoice {issued.number}: {money_text(issued.total, issued.currency)} for {month_words(invoice.period)}",
+        sentences=tuple(sentences),
+        path=f"/invoices/{invoice.reference}",
+        written_at=at,
+    )
+
+
+def correction_issued(correction: Correction, at: datetime) -> Notice:
+    """Return the notice of a correction that is settled: what changed, why, and how it reaches the customer."""
+    request = correction.request
+    how = {
+        Settlement.NEXT_PERIOD: "It is a line of your next invoice.",
+        Settlement.REBILL: "The invoice was taken back and billed again.",
+    }.get(request.settlement, "A credit note was issued.")
+    lines = [
+        f"{line.name}: {money_text(line.before, correction.currency)} became {money_text(line.after, correction.currency)}. {line.why}".rstrip()
+        for line in correction.lines
+    ]
+    return Notice(
+        id=f"{NoticeKind.CORRECTION_ISSUED}/{correction.id}",
+        kind=NoticeKind.CORRECTION_ISSUED,
+        customer=correction.customer,
+        period=correction.period,
+        subject=f"Correction of your invoice for {month_words(correction.period)}",
+        sentences=(
+            f"Your invoice for {month_words(correction.period)} was corrected by"
+            f" {_signed(correction.total, correction.currency)}.",
+            *lines,
+            how,
+        ),
+        path=f"/invoices/{request.invoice}",
+        written_at=at,
+    )
+
+
+def pool_notices(statement: Statement, prior: Statement | None, at: datetime) -> Iterator[Notice]:
+    """Yield a notice for the highest mark each pool or entitlement passed in the month, and none for those below it."""
+    before = {pool.id: pool for pool in prior.pools} if prior is not None else {}
+    for pool in statement.pools:
+        kind = NoticeKind.ENTITLEMENT_USED if pool.kind == "entitlement" else NoticeKind.POOL_USED
+        marks = ENTITLEMENT_MARKS if pool.kind == "entitlement" else POOL_MARKS
+        if pool.kind not in _PREPAID | {"entitlement"} or not pool.in_force:
+            continue
+        same = before.get(pool.id)
+        told = _percent(same) if same is not None and same.window == pool.window else Decimal(0)
+        passed = [mark for mark in marks if told < mark <= _percent(pool)]
+        if not passed:
+            continue
+        yield Notice(
+            id=f"{kind}/{statement.contract}/{pool.id}/{pool.window.starts_at.date().isoformat()}/{passed[-1]}",
+            kind=kind,
+            customer=statement.customer,
+            period=statement.period,
+            subject=f"{passed[-1]} % of {pool.id} is used",
+            sentences=(
+                f"Of {pool.id}, {passed[-1]} % or more was used by the end of {month_words(statement.period)}.",
+                f"Left: {_left(pool)}.",
+            ),
+            path="/commitments",
+            written_at=at,
+        )
+
+
+def credit_notices(statement: Statement, today: date, at: datetime) -> Iterator[Notice]:
+    """Yield a notice for each credit with something left that expires within thirty, or within seven, days."""
+    for pool in statement.pools:
+        left = (pool.window.ends_at.date() - today).days
+        due = [days for days in DAYS_BEFORE if 0 <= left <= days]
+        if pool.kind not in ("paid", "promotional") or not pool.in_force or pool.closing <= 0 or not due:
+            continue
+        yield Notice(
+            id=f"{NoticeKind.CREDIT_EXPIRES}/{statement.contract}/{pool.id}/{due[-1]}",
+            kind=NoticeKind.CREDIT_EXPIRES,
+            customer=statement.customer,
+            period=statement.period,
+            subject=f"Credit {pool.id} expires in {left} days",
+            sentences=(
+                f"At the end of {month_words(statement.period)}, {_left(pool)} of {pool.id} was left.",
+                f"It expires on {pool.window.ends_at.date().isoformat()}.",
+            ),
+            path="/credits",
+            written_at=at,
+        )
+
+
+def _left(pool: Pool) -> str:
+    """Return what is left in a pool, in money or in its unit."""
+    return money_text(pool.closing, pool.unit) if is_currency(pool.unit) else f"{pool.closing:,f} {pool.unit}"
+
+
+def _percent(pool: Pool) -> Decimal:
+    """Return how much was used of what there was: of an entitlement in its month, of a pool over its window."""
+    used = pool.drawn if pool.kind == "entitlement" else max(pool.booked_drawn, pool.drawn)
+    there = used + pool.closing
+    return used * 100 / there if there > 0 else Decimal(0)
+
+
+def _change(change: Decimal, currency: str, prior: str) -> str:
+    if change == 0:
+        return f"That is what {month_words(prior)} came to."
+    return f"That is {money_text(abs(change), currency)} {'more' if change > 0 else 'less'} than {month_words(prior)}."
+
+
+def _reason(row: FluxRow) -> str:
+    parts: Sequence[tuple[str, Decimal]] = [(name, getattr(row, name)) for name in _PARTS]
+    said = ", ".join(f"{name} {_signed(value, row.currency)}" for name, value in parts if value)
+    return f"{row.product}: {_signed(row.change, row.currency)} ({said})."
+
+
+def _signed(amount: Decimal, currency: str) -> str:
+    return f"{'+' if amount > 0 else '-' if amount < 0 else ''}{money_text(abs(amount), currency)}"

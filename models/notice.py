@@ -1,0 +1,49 @@
+"""Notices: what a customer is told by mail, each once, under a business key."""
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.period import Month
+from models.usage import Identifier
+from models.value import Instant, Value
+
+
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    INVOICE_READY = "invoice_ready"
+    CORRECTION_ISSUED = "correction_issued"
+    POOL_USED = "pool_used"
+    CREDIT_EXPIRES = "credit_expires"
+    ENTITLEMENT_USED = "entitlement_used"
+
+
+OWED = frozenset({NoticeKind.INVOICE_READY, NoticeKind.CORRECTION_ISSUED})
+"""What the contract owes its customer: nobody opts out of being told what is to be paid."""
+
+
+class Notice(Value):
+    """A notice as it is written: sentences that its mail says as text and as HTML alike."""
+
+    id: Identifier  # kind/what it is about, such as invoice_ready/2026-10@1/delta/USD
+    kind: NoticeKind
+    customer: Identifier
+    period: Month
+    subject: str = Field(min_length=1)
+    sentences: tuple[str, ...] = Field(min_length=1)
+    path: str = Field(pattern=r"^/")  # of the page it links to
+    written_at: Instant
+
+
+class Addressed(Value):
+    """A notice and whom it goes to."""
+
+    notice: Notice
+    to: str
+
+
+def month_words(month: str) -> str:
+    """Return a month as a letter says it, such as October 2026."""
+    return f"{date.fromisoformat(f'{month}-01'):%B %Y}"
