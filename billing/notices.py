@@ -26,9 +26,9 @@ def invoice_ready(
     statement: Statement, prior: Statement | None, invoice: Invoice, issued: IssuedInvoice, at: datetime
 ) -> Notice:
     """Return the notice of an issued invoice: its total, the change, and the three largest reasons for it."""
+    due = money_text(issued.total, issued.currency)
     sentences = [
-        f"Invoice {issued.number} for {month_words(invoice.period)}: {money_text(issued.total, issued.currency)},"
-        f" due on {issued.due_on.isoformat()}."
+        f"Invoice {issued.number} for {month_words(invoice.period)}: {due}, due on {issued.due_on.isoformat()}."
     ]
     if prior is not None and prior.currency == statement.currency:
         change = statement.total - prior.total
@@ -41,7 +41,7 @@ def invoice_ready(
         kind=NoticeKind.INVOICE_READY,
         customer=invoice.customer,
         period=invoice.period,
-        subject=f"Invoice {issued.number}: {money_text(issued.total, issued.currency)} for {month_words(invoice.period)}",
+        subject=f"Invoice {issued.number}: {due} for {month_words(invoice.period)}",
         sentences=tuple(sentences),
         path=f"/invoices/{invoice.reference}",
         written_at=at,
@@ -55,9 +55,10 @@ def correction_issued(correction: Correction, at: datetime) -> Notice:
         Settlement.NEXT_PERIOD: "It is a line of your next invoice.",
         Settlement.REBILL: "The invoice was taken back and billed again.",
     }.get(request.settlement, "A credit note was issued.")
+    currency = correction.currency
     lines = [
-        f"{line.name}: {money_text(line.before, correction.currency)} became {money_text(line.after, correction.currency)}. {line.why}".rstrip()
-        for line in correction.lines
+        f"{x.name}: {money_text(x.before, currency)} became {money_text(x.after, currency)}. {x.why}".rstrip()
+        for x in correction.lines
     ]
     return Notice(
         id=f"{NoticeKind.CORRECTION_ISSUED}/{correction.id}",
@@ -67,7 +68,7 @@ def correction_issued(correction: Correction, at: datetime) -> Notice:
         subject=f"Correction of your invoice for {month_words(correction.period)}",
         sentences=(
             f"Your invoice for {month_words(correction.period)} was corrected by"
-            f" {_signed(correction.total, correction.currency)}.",
+            f" {_signed(correction.total, currency)}.",
             *lines,
             how,
         ),
