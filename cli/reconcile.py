@@ -58,7 +58,7 @@ def reconcile(
 
 
 def _shown(found: Reconciled) -> dict[str, Any]:
-    return vars(found) | {"usage": found.lines}
+    return {"totals": found.totals, "findings": found.findings, "authority": found.authority, "usage": found.lines}
 
 
 def _answers(

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from models.money import Currency
 from models.period import Month
 from models.snapshot import Artifact
 from models.usage import Dimensions, Identifier
@@ -56,6 +57,19 @@ class Finding(Value):
     against_quantity: Exact
     evidence: str
     suggestion: str
+
+
+class Exposure(Value):
+    """Money at risk: what a finding moves at the customer's own rates, were the other source taken for its span.
+
+    `amount` is that statement's subtotal less the one as it stands, before tax, in `currency`: above zero where the
+    other source would bill more. None where it cannot be rated; `why` says why.
+    """
+
+    finding: Identifier
+    amount: Exact | None = None
+    currency: Currency | None = None
+    why: str = ""
 
 
 class SourceTotal(Value):
