@@ -70,7 +70,7 @@ def seal(
 
     Identity is (id, meter): one call bears several meters under one id. Equal payloads keep one; different
     payloads keep the first received (then the smallest content, so that it is never "any"). Ids found in
-    `earlier` sealed rows were billed before and are left out. Rows outside the window are counted, not kept.
+    `earlier` sealed rows were billed before: they are among the duplicates, and nothing of them is kept. Rows outside the window are counted, not kept.
 
     Raises:
         UnusableQuantity: a quantity, id, account or instant is missing.
@@ -86,9 +86,8 @@ def seal(
         counts = _counts(db, window)
         rows, duplicates = folder / "rows.parquet", folder / "duplicates.parquet"
         _write(db, f"{_KEPT.format(inside=_inside(window))} ORDER BY customer", rows)
-        _write(
-            db, f"SELECT {_SEALED} FROM suspects WHERE rank > 1 AND inside AND NOT before ORDER BY customer", duplicates
-        )
+        removed = "inside AND (before OR rank > 1)"  # of what was billed before, nothing of its id is kept
+        _write(db, f"SELECT {_SEALED} FROM suspects WHERE {removed} ORDER BY customer", duplicates)
         spool.unlink()
         buckets = folder / "buckets.parquet"
         customers, fingerprint = _write_buckets(db, rows, buckets, policy.match, cuts or {})

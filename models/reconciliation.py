@@ -19,7 +19,7 @@ class Cause(StrEnum):
     DUPLICATE = "duplicate"
     COPY = "copy"
     LATE = "late"
-    RETRY_OVER_BOUNDARY = "retry_over_boundary"
+    RETRY_OVER_BOUNDARY = "retry_over_boundary"  # billed in an earlier month, delivered again in this one
     DROPPED_BATCH = "dropped_batch"
     TRUNCATED = "truncated"
     UNIT = "unit"
@@ -28,8 +28,8 @@ class Cause(StrEnum):
     DIMENSION_MAPPING = "dimension_mapping"
     ALTERED = "altered"
     ROUNDING = "rounding"
-    CHANGED_SINCE_SEAL = "changed_since_seal"
-    INCOMPLETE = "incomplete"
+    CHANGED_SINCE_SEAL = "changed_since_seal"  # a source no longer says what was sealed; the seal stands
+    INCOMPLETE = "incomplete"  # a source is not complete past the instant that it is asked for
 
 
 class Severity(StrEnum):
