@@ -1,4 +1,4 @@
-"""Since the seal: where a source no longer says what was sealed of it, bucket by bucket. The seal stands; it is told."""
+"""Since the seal: where a source no longer says what was sealed of it, by bucket. The seal stands; it is told."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -210,7 +210,7 @@ def test_what_a_source_says_otherwise_since_the_seal_is_named_by_customer_and_me
     for path, said in zip(files, (before, [*before[:place], other, *before[place + 1 :]]), strict=True):
         pq.write_table(sealed(said, policy).buckets, path)
     assert changed(source, "2026-10", files[0], files[0], START) == ()
-    (finding,) = changed(source, "2026-10", *files, START)
+    (finding,) = changed(source, "2026-10", files[0], files[1], START)
     assert (finding.cause, finding.source, finding.customer) == (Cause.CHANGED_SINCE_SEAL, source, "acme")
     assert finding.quantity - finding.against_quantity == Decimal("0.5")
     assert finding.starts_at <= before[place]["starts_at"] < finding.ends_at
