@@ -6,7 +6,7 @@ from activities.deeds import Outside
 from activities.messages import ApprovalNeed, AskApproval, CustomerRef, Park, Remind, VerifyDecision
 from billing import approval, terms
 from models.approval import Verdict
-from models.close import DecisionKind, Stage, State
+from models.close import Stage, State
 from models.statement import Statement
 
 
@@ -54,6 +54,8 @@ class Approve:
             holding=task.holding,
             preparers=self._preparers(close, task.statement),
             approved_by=task.approved_by,
+            answered={one.finding for one in outside.evidence.resolutions(close.month, close.revision, close.customer)},
+            issued=task.issued,
         )
         return outside.closes.keep_verdict(verdict, close.month, close.revision, close.customer, outside.clock.now())
 
@@ -78,7 +80,7 @@ class Approve:
             if verdict.taken
         }
         for decision in outside.closes.decisions(close.month, close.revision, close.customer):
-            if decision.id in taken and decision.kind in (DecisionKind.RESOLVE, DecisionKind.CORRECT):
+            if decision.id in taken and decision.kind in approval.PREPARES:
                 preparers.add(decision.person.id)
         if statement_fingerprint:
             statement = outside.evidence.statement(statement_fingerprint)

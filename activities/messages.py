@@ -193,6 +193,7 @@ class VerifyDecision(Frozen):
     statement: str | None = None
     holding: tuple[Identifier, ...] = ()
     approved_by: tuple[Identifier, ...] = ()
+    issued: bool = False
 
 
 class Park(Frozen):

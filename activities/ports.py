@@ -27,7 +27,7 @@ from models.opening import Opening
 from models.period import Period
 from models.rate_card import RateVersion
 from models.rate_change import ChangeView, StepTaken
-from models.reconciliation import Reconciliation, Resolution
+from models.reconciliation import Exposure, Reconciliation, Resolution
 from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
@@ -156,6 +156,10 @@ class EvidenceBook(Protocol):
         """Keep a reconciliation and its findings; return its fingerprint."""
         ...
 
+    def keep_exposures(self, reconciliation: str, exposures: Sequence[Exposure], at: datetime) -> None:
+        """Keep the money at risk of a reconciliation's findings; what stands already is not kept again."""
+        ...
+
     def reconciliation(self, fingerprint: str) -> Reconciliation:
         """Return a reconciliation; raises KeyError."""
         ...
@@ -169,7 +173,7 @@ class EvidenceBook(Protocol):
         ...
 
     def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
-        """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
+        """Return the resolutions taken and not reversed, oldest first; the last for a finding counts."""
         ...
 
     def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:

@@ -1,8 +1,9 @@
 """reconcile: compare a customer's slices, apply the authority and people's answers, keep the usage lines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import pyarrow as pa
 from temporalio import activity
 
 from activities.collect import keep_table
@@ -10,7 +11,9 @@ from activities.deeds import Outside
 from activities.messages import CompareSources, CustomerRef, ReconciliationRef
 from billing import slices, terms, usage_table
 from billing.rating import cuts
+from billing.rating import statement as rating
 from billing.reconciliation.cells import Slice
+from billing.reconciliation.exposure import Billed, exposures
 from billing.reconciliation.reconcile import Reconciled, reconcile
 from models.close import Stage, State
 from models.reconciliation import Reconciliation
@@ -55,6 +58,9 @@ class Reconcile:
         )
         fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now())
         held = compared.holding
+        if held:
+            at_risk = exposures(held, compared.usage, compared.instead, biller(outside, close))
+            outside.evidence.keep_exposures(fingerprint, at_risk, outside.clock.now())
         outside.closes.project(
             close.month,
             close.revision,
@@ -103,3 +109,22 @@ class Reconcile:
             outside.store.path,
             instants,
         )
+
+
+def biller(outside: Outside, close: CustomerRef) -> Callable[[pa.Table], Billed]:
+    """Return what tells what a month's usage comes to before tax, by the contract and rules the close rates with.
+
+    It raises a refusal of the contract or the rate card: this usage cannot be rated.
+    """
+    contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+    rates = outside.terms.rates(outside.clock.now())
+    issued = outside.evidence.issued_statements(contracts[-1].contract, close.month)
+    opening = outside.terms.opening(contracts[-1].contract)
+
+    def bill(usage: pa.Table) -> Billed:
+        statement = rating.statement_for(
+            contracts, usage, rates, close.month, issued, engine=outside.engine, opening=opening
+        )
+        return statement.subtotal, statement.currency
+
+    return bill

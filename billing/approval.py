@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from decimal import Decimal
 
-from models.approval import ApprovalCode, Decision, Verdict
+from models.approval import ISSUED, ApprovalCode, Decision, Verdict
 from models.close import DecisionKind, Role
 from models.reconciliation import Answer
 from models.statement import Statement
@@ -13,6 +13,9 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.APPROVE: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.REJECT: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.RESOLVE: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.RESOLVE_KIND: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.ASSIGN: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.REVERSE: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.CORRECT: frozenset({Role.PREPARER, Role.CONTROLLER}),
     DecisionKind.RETRY: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER}),
     DecisionKind.SKIP: frozenset({Role.CONTROLLER}),
@@ -30,7 +33,20 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
 }
 """Which roles may decide what."""
 
-NEEDS_A_REASON = frozenset({DecisionKind.REJECT, DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP})
+NEEDS_A_REASON = frozenset(
+    {
+        DecisionKind.REJECT,
+        DecisionKind.RESOLVE,
+        DecisionKind.RESOLVE_KIND,
+        DecisionKind.ASSIGN,
+        DecisionKind.REVERSE,
+        DecisionKind.CORRECT,
+        DecisionKind.SKIP,
+    }
+)
+
+PREPARES = frozenset({DecisionKind.RESOLVE, DecisionKind.REVERSE, DecisionKind.CORRECT})
+"""Decisions whose person prepares the statement that follows, and so may not approve it."""
 
 BOUND = frozenset(
     {DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.PROPOSE_OPENING, DecisionKind.APPROVE_OPENING}
@@ -74,11 +90,14 @@ def judge(
     holding: Collection[str],
     preparers: Collection[str],
     approved_by: Collection[str],
+    answered: Collection[str] = (),
+    issued: bool = False,
 ) -> Verdict:
     """Return the verdict on a decision; the first reason against it is the one that is told.
 
-    A preparer is whoever started the close by hand, resolved a finding, corrected an input, or proposed a
-    rate, authority or contract version used in the statement: none of them may approve it.
+    A preparer is whoever started the close by hand, resolved a finding or reversed its resolution, corrected an
+    input, or proposed a rate, authority or contract version used in the statement: none of them may approve it.
+    `answered`: findings with a resolution that stands; `issued`: the invoice is out, so that nothing is reversed.
     """
 
     def no(code: ApprovalCode, message: str) -> Verdict:
@@ -87,6 +106,8 @@ def judge(
     person = decision.person
     if not same_close:
         return no(ApprovalCode.WRONG_CLOSE, "the decision is about another customer, month or revision")
+    if decision.kind is DecisionKind.REVERSE and issued:
+        return no(ApprovalCode.ISSUED, ISSUED)
     if decision.kind not in accepts:
         return no(ApprovalCode.NOT_WAITING, f"nobody waits for a decision of kind {decision.kind.value} now")
     if not ROLES_FOR[decision.kind] & set(person.roles):
@@ -96,6 +117,10 @@ def judge(
         return no(ApprovalCode.NO_REASON, f"{decision.kind.value} needs a reason")
     if decision.kind is DecisionKind.RESOLVE:
         return _judge_resolution(decision, holding)
+    if decision.kind is DecisionKind.ASSIGN and decision.subject not in holding:
+        return no(ApprovalCode.ALREADY, f"finding {decision.subject} does not hold this customer now")
+    if decision.kind is DecisionKind.REVERSE and decision.subject not in answered:
+        return no(ApprovalCode.ALREADY, f"finding {decision.subject} has no resolution to reverse")
     if decision.kind in BOUND and decision.subject != statement:
         seen, now = decision.subject[:12], (statement or "none")[:12]
         return no(ApprovalCode.CHANGED, f"what is signed changed since it was seen: signed {seen}, now {now}")
@@ -114,8 +139,8 @@ def _judge_resolution(decision: Decision, holding: Collection[str]) -> Verdict:
     answers = {answer.value for answer in Answer}
     if decision.payload.get("answer") not in answers:
         return _verdict(decision, ApprovalCode.NO_REASON, f"the answer must be one of {', '.join(sorted(answers))}")
-    if decision.payload["answer"] == Answer.CORRECT.value and "quantity" not in decision.payload:
-        return _verdict(decision, ApprovalCode.NO_REASON, "a correction needs its quantity")
+    if decision.payload["answer"] == Answer.CORRECT.value and not {"quantity", "evidence"} <= decision.payload.keys():
+        return _verdict(decision, ApprovalCode.NO_REASON, "a correction needs its quantity and its evidence")
     return _verdict(decision, ApprovalCode.TAKEN, decision.reason)
 
 

@@ -2,17 +2,23 @@
 
 An event may be metered several times (input and output tokens) and bear its cost once; the catalog's cost of it is the
 sum over its meters of one service (`llm` of `llm.input_tokens`), each at the version in force when it happened.
+
+Sealed rows lie in customer order: some customers are read at a time, each once, and only sums by day are kept, so that
+a month needs no more memory than a part of it.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
+from billing import sealing
 from billing.rating.exact import exactly, settled
 from billing.rating.rates import RateBook
 from models.money import ZERO, Currency
@@ -61,11 +67,12 @@ class _Day(Value):
         return abs(self.cost - self.catalog) > TOLERANCE * abs(self.catalog)
 
 
-def drifts(source: str, rows: pa.Table, versions: Sequence[RateVersion], card: str, zone: str) -> tuple[Drift, ...]:
+def drifts(source: str, rows: Path, versions: Sequence[RateVersion], card: str, zone: str) -> tuple[Drift, ...]:
     """Return where a source's own cost leaves the catalog's, each with its first day and the money between them.
 
-    `rows` are sealed rows (models/columns.py SEALED); `card` the catalog's card; days are those of `zone`. Usage on a
-    customer's own key costs us nothing and is left out. A model that the card does not price has a catalog cost of 0.
+    `rows` is a file of sealed rows (models/columns.py SEALED); `card` the catalog's card; days are those of `zone`.
+    Usage on a customer's own key costs us nothing and is left out. A model that the card does not price has a catalog
+    cost of 0.
     """
     book = RateBook.of(versions)
     found: list[Drift] = []
@@ -100,47 +107,73 @@ def _drift(source: str, service: str, dims: str, currency: str, days: list[_Day]
     )
 
 
+_PARTS = """
+SELECT customer, count(*) FROM rows_ GROUP BY customer HAVING count(cost) > 0 ORDER BY customer
+"""
 _COSTED = """
-CREATE TABLE costed AS
+CREATE OR REPLACE TABLE costed AS
 SELECT id, split_part(meter, '.', 1) AS service, any_value(cost_currency) AS currency, sum(cost) AS cost,
        min(starts_at) AS starts_at, min(dims) AS dims
-FROM rows_ WHERE cost IS NOT NULL AND coalesce(json_extract_string(dims, '$.own_key'), 'false') <> 'true'
+FROM part WHERE cost IS NOT NULL AND coalesce(json_extract_string(dims, '$.own_key'), 'false') <> 'true'
 GROUP BY id, service
 """
 _COSTS = """
 SELECT service, dims, currency, (starts_at AT TIME ZONE $1)::DATE AS day, sum(cost), count(*)
-FROM costed GROUP BY ALL ORDER BY service, dims, currency, day
+FROM costed GROUP BY ALL
 """
 _QUANTITIES = """
 SELECT c.service, c.dims, c.currency, (c.starts_at AT TIME ZONE $1)::DATE AS day, r.meter, v.number, sum(r.quantity)
-FROM costed c JOIN rows_ r ON r.id = c.id AND split_part(r.meter, '.', 1) = c.service
+FROM costed c JOIN part r ON r.id = c.id AND split_part(r.meter, '.', 1) = c.service
 ASOF JOIN versions v ON v.meter = r.meter AND v.dims = r.dims AND r.starts_at >= v.starts_at
 GROUP BY ALL
 """
 
 
-def _by_model(rows: pa.Table, book: RateBook, card: str, zone: str) -> dict[tuple[str, str, str], list[_Day]]:
+@dataclass
+class _Sums:
+    """What one day of a model, in one currency, comes to so far."""
+
+    cost: Decimal = ZERO
+    events: int = 0
+    catalog: Decimal = ZERO
+    versions: set[str] = field(default_factory=set)
+
+
+Kind = tuple[str, str, str]
+"""Service, dimensions, currency."""
+
+
+def _by_model(rows: Path, book: RateBook, card: str, zone: str) -> dict[Kind, list[_Day]]:
     """Return the days of each service, model and currency, in order, with both costs."""
+    sums: dict[tuple[Kind, date], _Sums] = {}
     with duckdb.connect(config={"threads": 1}) as db:
         db.execute("SET TimeZone = 'UTC'")
-        db.register("rows_", rows)
-        db.execute(_COSTED)
-        kinds = db.execute("SELECT DISTINCT meter, dims FROM rows_").fetchall()
+        db.read_parquet(str(rows)).create_view("rows_")
+        counts = db.execute(_PARTS).fetchall()
+        kinds = db.execute("SELECT DISTINCT meter, dims FROM rows_").fetchall() if counts else []
         chosen = _versions(kinds, book, card)
         db.register("versions_in", _table(chosen))
         db.execute("CREATE TABLE versions AS SELECT * FROM versions_in")
-        catalog: dict[tuple[str, str, str, date], tuple[Decimal, set[str]]] = {}
-        for service, dims, currency, day, _, number, quantity in db.execute(_QUANTITIES, [zone]).fetchall():
-            version = chosen[number][2]
-            if version.currency != currency:
-                continue  # a cost in another currency is not compared by guess
-            amount, ids = catalog.setdefault((service, dims, currency, day), (ZERO, set()))
-            catalog[service, dims, currency, day] = amount + quantity * version.amount / version.per, ids | {version.id}
-        found: dict[tuple[str, str, str], list[_Day]] = {}
-        for service, dims, currency, day, cost, events in db.execute(_COSTS, [zone]).fetchall():
-            amount, ids = catalog.get((service, dims, currency, day), (ZERO, set()))
-            one = _Day(day=day, events=events, cost=cost, catalog=settled(amount), versions=tuple(sorted(ids)))
-            found.setdefault((service, dims, currency), []).append(one)
+        for first, last in sealing.parts_of(counts):
+            db.execute(
+                "CREATE OR REPLACE TABLE part AS SELECT * FROM rows_ WHERE customer BETWEEN $1 AND $2", [first, last]
+            )
+            db.execute(_COSTED)
+            for service, dims, currency, day, cost, events in db.execute(_COSTS, [zone]).fetchall():
+                one = sums.setdefault(((service, dims, currency), day), _Sums())
+                one.cost, one.events = one.cost + cost, one.events + events
+            for service, dims, currency, day, _, number, quantity in db.execute(_QUANTITIES, [zone]).fetchall():
+                version = chosen[number][2]
+                if version.currency != currency:
+                    continue  # a cost in another currency is not compared by guess
+                one = sums.setdefault(((service, dims, currency), day), _Sums())
+                one.catalog += quantity * version.amount / version.per
+                one.versions.add(version.id)
+    found: dict[Kind, list[_Day]] = {}
+    for (kind, day), one in sorted(sums.items()):
+        versions = tuple(sorted(one.versions))
+        cost = _Day(day=day, events=one.events, cost=one.cost, catalog=settled(one.catalog), versions=versions)
+        found.setdefault(kind, []).append(cost)
     return found
 
 

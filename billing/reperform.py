@@ -138,8 +138,7 @@ def _approval(pack: EvidencePack) -> tuple[Check, ...]:
 
 
 def _preparers(pack: EvidencePack, taken: set[str]) -> set[str]:
-    prepares = (DecisionKind.RESOLVE, DecisionKind.CORRECT)
-    decided: list[Decision] = [one for one in pack.decisions if one.id in taken and one.kind in prepares]
+    decided: list[Decision] = [one for one in pack.decisions if one.id in taken and one.kind in approval.PREPARES]
     return {one.person.id for one in decided}
 
 

@@ -82,7 +82,8 @@ def seal(
 
     Identity is (id, meter): one call bears several meters under one id. Equal payloads keep one; different
     payloads keep the first received (then the smallest content, so that it is never "any"). Ids found in
-    `earlier` sealed rows were billed before and are left out. Rows outside the window are counted, not kept.
+    `earlier` sealed rows were billed before: they are among the duplicates, and nothing of them is kept. Rows
+    outside the window are counted, not kept.
 
     Raises:
         UnusableQuantity: a quantity, id, account or instant is missing.
@@ -96,9 +97,8 @@ def seal(
         counts = _counts(db, window)
         rows, duplicates = folder / "rows.parquet", folder / "duplicates.parquet"
         _write(db, f"{_KEPT.format(inside=_inside(window))} ORDER BY customer", rows)
-        _write(
-            db, f"SELECT {_SEALED} FROM suspects WHERE rank > 1 AND inside AND NOT before ORDER BY customer", duplicates
-        )
+        removed = "inside AND (before OR rank > 1)"  # of what was billed before, nothing of its id is kept
+        _write(db, f"SELECT {_SEALED} FROM suspects WHERE {removed} ORDER BY customer", duplicates)
         spooled.unlink()
         buckets = folder / "buckets.parquet"
         customers, fingerprint = _write_buckets(db, rows, buckets, policy.match, cuts or {})
@@ -265,7 +265,7 @@ def _write_buckets(
         ThreadPoolExecutor(1) as pen,
     ):
         written: Future[None] | None = None
-        for first, last in _parts(counts):
+        for first, last in parts_of(counts):
             part = f"(SELECT * FROM {source} WHERE customer BETWEEN {_literal(first)} AND {_literal(last)})"
             table = _bucketed(db, part, match, cuts)
             if written is not None:
@@ -295,7 +295,7 @@ def _codes(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
     return np.asarray(column.combine_chunks().dictionary_encode().indices, dtype=np.int64)
 
 
-def _parts(counts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
+def parts_of(counts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
     """Yield the first and last customer of parts of about so many rows each, in order."""
     first, rows = None, 0
     for customer, count in counts:

@@ -14,7 +14,7 @@ from billing.reconciliation.cells import Slice
 from models.columns import BUCKETS, SEALED
 from models.period import hour_of
 from models.snapshot import Artifact, Snapshot
-from models.usage_policy import UsagePolicy
+from models.usage_policy import SourcePolicy, UsagePolicy
 
 ANYBODY = ("", chr(0x10FFFF))
 
@@ -34,6 +34,33 @@ def slices_of(
     the customer's terms change: where the seal did not know one, the buckets are summed again from the events.
     """
     return [_slice(customer, snapshot, policy, known, path, cuts) for snapshot in snapshots]
+
+
+def slice_of(
+    customer: str,
+    source: str,
+    sealed: sealing.Sealed,
+    declared: SourcePolicy,
+    known: Collection[str],
+    cuts: Sequence[datetime] = (),
+) -> Slice:
+    """Return a customer's part of a source that was sealed into a folder, and kept nowhere yet."""
+
+    def rows() -> pa.Table:
+        return part_of(sealed.rows, [customer], SEALED)
+
+    strangers = sorted(set(sealed.customers) - set(known))
+    buckets = part_of(sealed.buckets, [customer], BUCKETS)
+    if straddled(buckets, cuts):
+        buckets = sealing.buckets_of(rows(), declared.match, {customer: cuts})
+    return Slice(
+        source=source,
+        policy=declared,
+        buckets=buckets,
+        duplicates=part_of(sealed.duplicates, [customer], SEALED),
+        rows=rows,
+        strangers=lambda: part_of(sealed.rows, strangers, SEALED),
+    )
 
 
 def _slice(

@@ -11,12 +11,12 @@ from adapters.files import read_billed
 from cli.compare import Against
 from cli.door import Door, wait_for
 from cli.dry_run import report_dry_run
+from cli.findings import desk_of
 from cli.output import As, AsJson, Exit, Month, Reason, leave, print_json, print_table, say
 from models.approval import Decision
 from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Role, Standing, State
 from models.period import month_period
 from models.refusal import Refusal
-from models.reports import OpenFinding
 from models.value import fingerprint_of
 from runtime.desk import token_of
 from workflows import options, search
@@ -149,91 +149,6 @@ def _row(standing: Standing) -> tuple[str, ...]:
         references.get("statement", "")[:12],
         standing.detail,
     )
-
-
-@app.command()
-def exceptions(month: Month, revision: Revision = 1, as_json: AsJson = False) -> None:
-    """Show what needs a person: findings that hold customers, and parked steps. Exit code 3 while there are any."""
-    books = Door().books
-    findings = books.exceptions(month, revision)
-    parked = [one for one in books.standings(month, revision) if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
-    if as_json:
-        print_json({"findings": findings, "parked": parked})
-    elif not findings and not parked:
-        say("Nothing needs you.")
-    if not as_json and findings:
-        print_table(
-            f"{len(findings)} findings hold customers",
-            ("customer", "cause", "source", "against", "meter", "evidence", "suggestion", "finding"),
-            [_finding_row(one) for one in findings],
-        )
-    if not as_json and parked:
-        print_table(
-            f"{len(parked)} parked",
-            ("customer", "stage", "state", "why"),
-            [(one.customer, one.stage.value, one.state.value, one.detail) for one in parked],
-        )
-    if findings or parked:
-        leave(Exit.WAITING)
-
-
-def _finding_row(open_finding: OpenFinding) -> tuple[str, ...]:
-    one = open_finding.finding
-    return (
-        one.customer,
-        one.cause.value,
-        one.source,
-        one.against,
-        one.meter,
-        one.evidence,
-        one.suggestion,
-        one.id,
-    )
-
-
-@app.command()
-def resolve(
-    month: Month,
-    finding: Annotated[str, typer.Argument(help="The finding's id, as `exceptions` prints it.")],
-    reason: Reason,
-    accept: Annotated[str | None, typer.Option(help="Take this source's quantity for the finding's span.")] = None,
-    correct_to: Annotated[str | None, typer.Option(help="Take this quantity, with evidence in the reason.")] = None,
-    defer: Annotated[bool, typer.Option(help="Leave it as it stands, for the next period.")] = False,
-    exclude: Annotated[bool, typer.Option(help="Leave the span out.")] = False,
-    alike: Annotated[bool, typer.Option(help="Answer all findings of this customer, source and cause alike.")] = False,
-    revision: Revision = 1,
-    person: As = None,
-    as_json: AsJson = False,
-) -> None:
-    """Answer a finding that holds a customer. Whoever answers prepares, and may not approve."""
-    answers = [
-        name
-        for name, given in (("accept", accept), ("correct", correct_to), ("defer", defer), ("exclude", exclude))
-        if given
-    ]
-    if len(answers) != 1:
-        raise typer.BadParameter("answer with one of --accept, --correct-to, --defer, --exclude")
-    payload = {"answer": answers[0]}
-    if accept:
-        payload["source"] = accept
-    if correct_to:
-        payload["quantity"] = correct_to
-    door = Door()
-    waiting = door.books.exceptions(month, revision)
-    named = [one.finding for one in waiting if one.finding.id == finding]
-    if not named:
-        raise NothingToSign("no such finding holds anybody", finding=finding)
-    first = named[0]
-    chosen = [first]
-    if alike:
-        chosen = [
-            one.finding
-            for one in waiting
-            if (one.finding.customer, one.finding.source, one.finding.cause)
-            == (first.customer, first.source, first.cause)
-        ]
-    for one in chosen:
-        decide(door, DecisionKind.RESOLVE, month, revision, one.customer, one.id, reason, payload, person, as_json)
 
 
 @app.command()
@@ -378,7 +293,7 @@ def deliver(month: Month, revision: Revision = 1, as_json: AsJson = False) -> No
 
     async def work() -> int:
         desk = await door.desk()
-        sent = 0
+        sent = await (await desk_of(door)).finish(month, revision)
         for standing in door.books.standings(month, revision):
             if standing.state not in ENDED:
                 sent += await desk.redeliver(month, revision, standing.customer)

@@ -15,6 +15,7 @@ from cli import (
     contract,
     correction,
     estimate,
+    findings,
     flux,
     invoice,
     journal,
@@ -47,6 +48,8 @@ app.add_typer(invoice.app, name="invoice")
 app.add_typer(period.app, name="period")
 invoice.app.command("aging")(receivables.aging)
 close.app.command("flux")(flux.close_flux)
+for verb in (findings.exceptions, findings.resolve, findings.assign, findings.reverse):
+    close.app.command()(verb)
 app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")

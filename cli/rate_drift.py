@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
 from adapters.postgres.evidence import PostgresEvidence
@@ -10,7 +9,6 @@ from adapters.postgres.terms import PostgresTerms
 from billing.cost_drift import Drift, drifts
 from billing.rating.rates import LIST_CARD
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
-from models.columns import SEALED
 from runtime import settings, wiring
 
 
@@ -28,8 +26,7 @@ def drift(
     for source in sorted(policy.sources):
         snapshot = PostgresEvidence(books).snapshot(source, period, revision)
         if snapshot is not None:
-            rows = pq.read_table(store.path(snapshot.rows)).select(SEALED.names)
-            found += drifts(source, rows, rates, card, policy.timezone)
+            found += drifts(source, store.path(snapshot.rows), rates, card, policy.timezone)
     if as_json:
         print_json([{**one.model_dump(mode="json"), "money": one.money, "ratio": one.ratio} for one in found])
     elif not found:

@@ -13,12 +13,11 @@ import typer
 
 from adapters.files import read_policy, read_usage
 from billing import sealing, slices
-from billing.reconciliation.cells import Slice
 from billing.reconciliation.reconcile import Reconciled
 from billing.reconciliation.reconcile import reconcile as reconcile_sources
 from cli.output import AsJson, Exit, leave, print_json, print_table
-from models.columns import BUCKETS, COLUMNS, SEALED
-from models.period import Period, days_period, local_day, month_period
+from models.columns import COLUMNS
+from models.period import days_period, local_day, month_period
 from models.refusal import Refusal
 from models.usage import UsageEvent
 from models.usage_policy import SourcePolicy, UsagePolicy
@@ -58,7 +57,7 @@ def reconcile(
 
 
 def _shown(found: Reconciled) -> dict[str, Any]:
-    return vars(found) | {"usage": found.lines}
+    return {"totals": found.totals, "findings": found.findings, "authority": found.authority, "usage": found.lines}
 
 
 def _answers(
@@ -78,29 +77,21 @@ def _answers(
         spooled = sealing.spool([rows], folder / "spool.parquet")
         sealed[name] = sealing.seal(spooled, month, declared.sources[name], folder, earlier=earlier)
     customers = sorted({customer for each in sealed.values() for customer in each.customers})
+    bounds = (month.starts_at, month.ends_at)
     return {
         customer: reconcile_sources(
             customer,
             period,
             month,
-            [_slice(name, declared.sources[name], each, customer, month) for name, each in sealed.items()],
+            [
+                # Which accounts are customers nobody has said, so none is a stranger.
+                slices.slice_of(customer, name, each, declared.sources[name], customers, bounds)
+                for name, each in sealed.items()
+            ],
             declared,
         )
         for customer in customers
     }
-
-
-def _slice(name: str, declared: SourcePolicy, sealed: sealing.Sealed, customer: str, month: Period) -> Slice:
-    """Return a customer's part. Which accounts are customers nobody has said, so none is a stranger."""
-
-    def rows() -> pa.Table:
-        return slices.part_of(sealed.rows, [customer], SEALED)
-
-    buckets = slices.part_of(sealed.buckets, [customer], BUCKETS)
-    bounds = (month.starts_at, month.ends_at)
-    if slices.straddled(buckets, bounds):
-        buckets = sealing.buckets_of(rows(), declared.match, {customer: bounds})
-    return Slice(name, declared, buckets, slices.part_of(sealed.duplicates, [customer], SEALED), rows)
 
 
 def _columns(events: Sequence[UsageEvent], declared: SourcePolicy, source: str) -> pa.RecordBatch:

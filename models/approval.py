@@ -21,8 +21,8 @@ class Person(Value):
 class Decision(Value):
     """A row somebody wrote through the desk: who decides what about which subject, and why.
 
-    `subject` is a statement's fingerprint for approve and reject, a finding's id for resolve, a stage for
-    retry, skip and correct.
+    `subject` is a statement's fingerprint for approve and reject, a finding's id for resolve, assign and reverse, a
+    cause for resolve_kind, a stage for retry, skip and correct.
     """
 
     id: str
@@ -55,6 +55,11 @@ class ApprovalCode(StrEnum):
     NO_REASON = "reason_missing"
     ALREADY = "already_decided"
     SECOND_PERSON = "second_person_needed"
+    ISSUED = "invoice_issued"
+
+
+ISSUED = "the invoice is issued and its findings stay as answered; correct it: tieout correction propose MONTH CUSTOMER"
+"""Why a resolution is no longer reversed, and the way out."""
 
 
 class Verdict(Value):

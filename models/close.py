@@ -56,6 +56,9 @@ class DecisionKind(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     RESOLVE = "resolve"
+    RESOLVE_KIND = "resolve_kind"  # many findings of one cause in one row: customer `everyone`, subject the cause
+    ASSIGN = "assign"  # a finding to an owner; its subject is the finding
+    REVERSE = "reverse"  # a finding's resolution, until the invoice is issued; its subject is the finding
     CORRECT = "correct"
     RETRY = "retry"
     SKIP = "skip"

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from models.money import Currency
 from models.period import Month
 from models.snapshot import Artifact
 from models.usage import Dimensions, Identifier
@@ -18,7 +19,7 @@ class Cause(StrEnum):
     DUPLICATE = "duplicate"
     COPY = "copy"
     LATE = "late"
-    RETRY_OVER_BOUNDARY = "retry_over_boundary"
+    RETRY_OVER_BOUNDARY = "retry_over_boundary"  # billed in an earlier month, delivered again in this one
     DROPPED_BATCH = "dropped_batch"
     TRUNCATED = "truncated"
     UNIT = "unit"
@@ -27,8 +28,8 @@ class Cause(StrEnum):
     DIMENSION_MAPPING = "dimension_mapping"
     ALTERED = "altered"
     ROUNDING = "rounding"
-    CHANGED_SINCE_SEAL = "changed_since_seal"
-    INCOMPLETE = "incomplete"
+    CHANGED_SINCE_SEAL = "changed_since_seal"  # a source no longer says what was sealed; the seal stands
+    INCOMPLETE = "incomplete"  # a source is not complete past the instant that it is asked for
 
 
 class Severity(StrEnum):
@@ -56,6 +57,19 @@ class Finding(Value):
     against_quantity: Exact
     evidence: str
     suggestion: str
+
+
+class Exposure(Value):
+    """Money at risk: what a finding moves at the customer's own rates, were the other source taken for its span.
+
+    `amount` is that statement's subtotal less the one as it stands, before tax, in `currency`: above zero where the
+    other source would bill more. None where it cannot be rated; `why` says why.
+    """
+
+    finding: Identifier
+    amount: Exact | None = None
+    currency: Currency | None = None
+    why: str = ""
 
 
 class SourceTotal(Value):

@@ -1,5 +1,6 @@
 """Reports: what the books show to pages, terminal and auditors; read, never written."""
 
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import model_validator
@@ -8,7 +9,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
 from models.period import Month
-from models.reconciliation import Finding
+from models.reconciliation import Exposure, Finding, Resolution, Severity
 from models.usage import Identifier
 from models.value import Day, Exact, Instant, Value, decimal_text
 
@@ -27,11 +28,24 @@ class CloseSummary(Value):
 
 
 class OpenFinding(Value):
-    """A finding that holds a customer, of the reconciliation in use, that nobody has answered yet."""
+    """A finding of the reconciliation in use as finance works with it; it holds its customer until it is answered."""
 
     revision: int
     reconciliation: str
     finding: Finding
+    first_seen: Instant  # by a night's watch, a dry run or the close, whichever came first
+    at_risk: Exposure | None = None  # None for what is only recorded: nothing is at risk
+    owner: str | None = None
+    resolution: Resolution | None = None  # the one that stands
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds its customer: it is beyond tolerance, and no resolution stands."""
+        return self.finding.severity is Severity.HOLDS and self.resolution is None
+
+    def age(self, at: datetime) -> timedelta:
+        """Return how long it has been known at an instant."""
+        return at - self.first_seen
 
 
 class InvoiceView(Value):

@@ -48,5 +48,5 @@ class Snapshot(Value):
     counts: SourceCounts
     rows: Artifact  # events (or cells), in customer order
     buckets: Artifact  # the rows summed by bucket, in customer order, each with a digest of its events
-    duplicates: Artifact  # rows that were removed because their id was there already
+    duplicates: Artifact  # rows that were removed because their id was there already, here or in an earlier month
     customers: tuple[str, ...]  # whom there are rows of, accounts that nobody knows among them

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -32,6 +32,8 @@ UPDATES = {
     DecisionKind.APPROVE: CustomerClose.decide,
     DecisionKind.REJECT: CustomerClose.decide,
     DecisionKind.RESOLVE: CustomerClose.resolve_finding,
+    DecisionKind.ASSIGN: CustomerClose.assign_finding,
+    DecisionKind.REVERSE: CustomerClose.reverse_resolution,
     DecisionKind.CORRECT: CustomerClose.correct_input,
     DecisionKind.RETRY: CustomerClose.retry_step,
     DecisionKind.SKIP: CustomerClose.skip_customer,
@@ -113,6 +115,25 @@ class DeskDoor:
                 reason=reason,
                 payload=dict(payload),
                 recorded_at=self._clock.now(),
+            )
+        )
+
+    def part_of(
+        self, whole: Decision, kind: DecisionKind, customer: str, subject: str, payload: Mapping[str, str]
+    ) -> Decision:
+        """Write one part of a decision over many subjects, in its person's name and for its reason; once for each."""
+        return self._desk.write(
+            Decision(
+                id=str(uuid5(UUID(whole.id), subject)),
+                kind=kind,
+                period=whole.period,
+                revision=whole.revision,
+                customer=customer,
+                subject=subject,
+                person=whole.person,
+                reason=whole.reason,
+                payload={**payload, "part_of": whole.id},
+                recorded_at=whole.recorded_at,
             )
         )
 

@@ -108,9 +108,9 @@ def sealed(
 def a_slice(source: str, rows: Iterable[dict[str, Any]], customer: str = "acme", **policy: Any) -> Slice:
     """Return one source's slice of one customer, from all rows of the source."""
     cuts = policy.pop("cuts", ())
-    window = policy.pop("window", OCTOBER)
+    window, earlier = policy.pop("window", OCTOBER), policy.pop("earlier", None)
     declared = SourcePolicy(**{"grain": "event", **policy})
-    whole = sealed(rows, declared, window, cuts={customer: cuts})
+    whole = sealed(rows, declared, window, earlier, cuts={customer: cuts})
 
     def of(table: pa.Table, mine: bool) -> pa.Table:
         return table.filter(

@@ -43,7 +43,7 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
-from models.approval import Verdict
+from models.approval import ISSUED, ApprovalCode, Verdict
 from models.close import DecisionKind, Stage, State
 from workflows import options, search
 from workflows.inbox import Inbox
@@ -57,18 +57,24 @@ BEFORE_THE_INVOICE = frozenset({Stage.COLLECT, Stage.RECONCILE, Stage.RATE, Stag
 """Stages in which a correction starts the month again; after the invoice there are corrections, never edits."""
 
 
-RESOLVING = (DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.SKIP)
+RESOLVING = (DecisionKind.RESOLVE, DecisionKind.ASSIGN, DecisionKind.REVERSE, DecisionKind.CORRECT, DecisionKind.SKIP)
 """What a customer held by findings takes."""
 
-REWORKING = (DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.SKIP)
-"""What a rejected statement takes."""
+REWORKING = (DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.REVERSE, DecisionKind.SKIP)
+"""What a rejected statement, or a parked step before the invoice, takes."""
 
-SIGNING = (DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.CORRECT, DecisionKind.SKIP)
+SIGNING = (
+    DecisionKind.APPROVE,
+    DecisionKind.REJECT,
+    DecisionKind.CORRECT,
+    DecisionKind.REVERSE,
+    DecisionKind.SKIP,
+)
 """What a statement that waits for signatures takes."""
 
 
 class Rework(Exception):
-    """An input was corrected or the statement rejected: the month is reconciled and rated again."""
+    """An input was corrected, a resolution reversed, a statement rejected: the month is reconciled and rated again."""
 
 
 class NothingToBill(Exception):
@@ -213,7 +219,8 @@ class CustomerClose:
             while not answered.issuperset(compared.holding):
                 verdict, subject = await self.decision(*RESOLVING)
                 self.act_on(verdict)
-                answered.add(subject)
+                if verdict.kind is DecisionKind.RESOLVE:
+                    answered.add(subject)
 
     async def rate(self, reconciliation: ReconciliationRef) -> StatementRef:
         """Apply the contract."""
@@ -338,8 +345,8 @@ class CustomerClose:
                 return
 
     def act_on(self, verdict: Verdict) -> None:
-        """Leave the current wait where the decision says so: a correction reworks, a skip ends."""
-        if verdict.taken and verdict.kind is DecisionKind.CORRECT:
+        """Leave the current wait where the decision says so: a correction or a reversal reworks, a skip ends."""
+        if verdict.taken and verdict.kind in (DecisionKind.CORRECT, DecisionKind.REVERSE):
             raise Rework(verdict.message)
         if verdict.taken and verdict.kind is DecisionKind.SKIP:
             raise Skipped(f"skipped by {verdict.person}: {verdict.message}")
@@ -370,6 +377,7 @@ class CustomerClose:
             statement=self.statement.fingerprint if self.statement else None,
             holding=self.holding,
             approved_by=self.approved_by,
+            issued=self.issued,
         )
         verdict: Verdict = await workflow.execute_activity_method(
             Approve.verify_decision,
@@ -404,6 +412,28 @@ class CustomerClose:
     def resolve_finding_validator(self, message: Decide) -> None:
         """Refuse at once what nobody waits for."""
         self.refuse_unless_waiting(DecisionKind.RESOLVE)
+
+    @workflow.update
+    async def assign_finding(self, message: Decide) -> Verdict:
+        """Give a finding that holds this customer to an owner."""
+        return await self.inbox.verdict(message.decision)
+
+    @assign_finding.validator
+    def assign_finding_validator(self, message: Decide) -> None:
+        """Refuse at once what nobody waits for."""
+        self.refuse_unless_waiting(DecisionKind.ASSIGN)
+
+    @workflow.update
+    async def reverse_resolution(self, message: Decide) -> Verdict:
+        """Take a finding's resolution back: the month is reconciled again and held by it."""
+        return await self.inbox.verdict(message.decision)
+
+    @reverse_resolution.validator
+    def reverse_resolution_validator(self, message: Decide) -> None:
+        """Refuse at once what nobody waits for; once the invoice is issued, with the way out."""
+        if self.issued:
+            raise ApplicationError(ISSUED, type=ApprovalCode.ISSUED.value)
+        self.refuse_unless_waiting(DecisionKind.REVERSE)
 
     @workflow.update
     async def retry_step(self, message: Decide) -> Verdict:

@@ -7,12 +7,14 @@ from typing import Any
 from sqlalchemy import text
 
 from adapters.postgres.closes import standing_of
+from adapters.postgres.evidence import resolution_of
 from adapters.postgres.sessions import Database
-from models.close import Standing
+from models.approval import Decision, Person
+from models.close import Role, Standing
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.opening import Opening
-from models.reconciliation import Reconciliation
+from models.reconciliation import Exposure, Reconciliation
 from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, RollForward
 from models.statement import Statement
 from models.tables.closes import CustomerCloseRow
@@ -40,19 +42,38 @@ _STANDINGS = """
     WHERE period = :month AND revision = :revision AND (CAST(:customer AS text) IS NULL OR customer = :customer)
     ORDER BY customer
 """
-_OPEN_FINDINGS = """
+_FINDINGS = """
     WITH in_use AS (
         SELECT DISTINCT ON (customer) customer, fingerprint FROM reconciliation_uses
         WHERE period = :month AND revision = :revision ORDER BY customer, position DESC
     )
-    SELECT f.finding, f.reconciliation, r.body
+    SELECT f.finding, f.reconciliation, r.body, f.severity, x.amount, x.currency, x.why, o.owner, d.body AS decision,
+        least((SELECT min(k.recorded_at) FROM findings s JOIN reconciliations k ON k.fingerprint = s.reconciliation
+               WHERE s.period = f.period AND s.finding = f.finding),
+              (SELECT min(w.recorded_at) FROM watch_alerts w
+               WHERE w.period = f.period AND w.subject = f.finding)) AS first_seen
     FROM in_use u
-    JOIN findings f ON f.reconciliation = u.fingerprint AND f.severity = 'holds'
+    JOIN findings f ON f.reconciliation = u.fingerprint
     JOIN reconciliations r ON r.fingerprint = u.fingerprint
-    WHERE NOT EXISTS (
-        SELECT FROM verdicts v WHERE v.taken AND v.kind = 'resolve' AND v.subject = f.finding
+    LEFT JOIN LATERAL (
+        SELECT e.amount, e.currency, e.why FROM exposures e
+        WHERE e.reconciliation = f.reconciliation AND e.finding = f.finding ORDER BY e.position DESC LIMIT 1
+    ) x ON true
+    LEFT JOIN LATERAL (
+        SELECT a.body::jsonb -> 'payload' ->> 'owner' AS owner FROM verdicts v JOIN decisions a ON a.id = v.decision
+        WHERE v.taken AND v.kind = 'assign' AND v.subject = f.finding
             AND v.period = :month AND v.revision = :revision AND v.customer = f.customer
-    ) AND (CAST(:customer AS text) IS NULL OR f.customer = :customer)
+        ORDER BY v.position DESC LIMIT 1
+    ) o ON true
+    LEFT JOIN LATERAL (
+        SELECT v.kind, v.decision FROM verdicts v
+        WHERE v.taken AND v.kind IN ('resolve', 'reverse') AND v.subject = f.finding
+            AND v.period = :month AND v.revision = :revision AND v.customer = f.customer
+        ORDER BY v.position DESC LIMIT 1
+    ) last ON true
+    LEFT JOIN decisions d ON d.id = last.decision AND last.kind = 'resolve'
+    WHERE (CAST(:customer AS text) IS NULL OR f.customer = :customer)
+        AND (:all OR (f.severity = 'holds' AND d.id IS NULL))
     ORDER BY f.customer, f.line
 """
 _INVOICES = """
@@ -138,9 +159,14 @@ class Books:
         rows = self._rows(_STANDINGS, month=month, revision=revision, customer=customer)
         return tuple(standing_of(CustomerCloseRow(**row._mapping)) for row in rows)
 
-    def exceptions(self, month: str, revision: int = 1, customer: str | None = None) -> tuple[OpenFinding, ...]:
-        """Return the findings that hold customers and have no answer the workflow has taken, by customer."""
-        rows = self._rows(_OPEN_FINDINGS, month=month, revision=revision, customer=customer)
+    def exceptions(
+        self, month: str, revision: int = 1, customer: str | None = None, answered_too: bool = False
+    ) -> tuple[OpenFinding, ...]:
+        """Return the findings that hold customers and have no resolution that stands, by customer.
+
+        `answered_too`: every finding of the reconciliations in use, what is only recorded and what was answered also.
+        """
+        rows = self._rows(_FINDINGS, month=month, revision=revision, customer=customer, all=answered_too)
         bodies = {row.reconciliation: row.body for row in rows}
         known = {
             (reconciliation, finding.id): finding
@@ -149,10 +175,25 @@ class Books:
         }
         return tuple(
             OpenFinding(
-                revision=revision, reconciliation=row.reconciliation, finding=known[row.reconciliation, row.finding]
+                revision=revision,
+                reconciliation=row.reconciliation,
+                finding=known[row.reconciliation, row.finding],
+                first_seen=row.first_seen,
+                at_risk=(
+                    Exposure(finding=row.finding, amount=row.amount, currency=row.currency, why=row.why)
+                    if row.why is not None
+                    else None
+                ),
+                owner=row.owner,
+                resolution=resolution_of(Decision.from_text(row.decision)) if row.decision else None,
             )
             for row in rows
         )
+
+    def people(self) -> tuple[Person, ...]:
+        """Return who may decide, by id; who left is not among them."""
+        rows = self._rows("SELECT id, name, roles FROM people WHERE active ORDER BY id")
+        return tuple(Person(id=row.id, name=row.name, roles=tuple(map(Role, row.roles))) for row in rows)
 
     def invoices(self, month: str | None = None, customer: str | None = None) -> tuple[InvoiceView, ...]:
         """Return invoices as asked for and as issued, newest month first."""

@@ -1,6 +1,6 @@
 """Evidence: snapshots, reconciliations and statements. A body is kept once; each close's use of it is appended."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -13,12 +13,13 @@ from adapters.postgres.sessions import Database, one_at_a_time
 from models.approval import Decision
 from models.books import Conflict
 from models.close import DRY_RUNS_FROM, DecisionKind
-from models.reconciliation import Answer, Reconciliation, Resolution
+from models.reconciliation import Answer, Exposure, Reconciliation, Resolution
 from models.reports import OpenBalance
 from models.snapshot import Snapshot
 from models.statement import Statement
 from models.tables.closes import DecisionRow, VerdictRow
 from models.tables.evidence import (
+    ExposureRow,
     FindingRow,
     ReconciliationRow,
     ReconciliationUseRow,
@@ -130,6 +131,21 @@ class PostgresEvidence:
             _use(session, ReconciliationUseRow, fingerprint, customer, month, revision, at)
         return fingerprint
 
+    def keep_exposures(self, reconciliation: str, exposures: Sequence[Exposure], at: datetime) -> None:
+        """Keep the money at risk of a reconciliation's findings; what stands already is not kept again."""
+        if not exposures:
+            return
+        newest = (
+            select(ExposureRow).where(ExposureRow.reconciliation == reconciliation).order_by(col(ExposureRow.position))
+        )
+        with self.database.writing() as session:
+            one_at_a_time(session, f"exposures/{reconciliation}")
+            stands = {row.finding: (row.amount, row.currency, row.why) for row in session.exec(newest)}
+            new = [one for one in exposures if stands.get(one.finding) != (one.amount, one.currency, one.why)]
+            if new:
+                rows = [{**one.model_dump(), "reconciliation": reconciliation, "recorded_at": at} for one in new]
+                session.exec(insert(ExposureRow), params=rows)
+
     def reconciliation(self, fingerprint: str) -> Reconciliation:
         """Return a reconciliation; raises KeyError."""
         with self.database.reading() as session:
@@ -159,7 +175,7 @@ class PostgresEvidence:
         return self.reconciliation(fingerprint) if fingerprint else None
 
     def resolutions(self, month: str, revision: int, customer: str) -> tuple[Resolution, ...]:
-        """Return the resolutions the workflow has taken, oldest first; the last for a finding counts."""
+        """Return the resolutions taken and not reversed, oldest first; the last for a finding counts."""
         found = (
             select(DecisionRow.body)
             .join(VerdictRow, col(VerdictRow.decision) == col(DecisionRow.id))
@@ -167,13 +183,20 @@ class PostgresEvidence:
                 DecisionRow.period == month,
                 DecisionRow.revision == revision,
                 DecisionRow.customer == customer,
-                DecisionRow.kind == DecisionKind.RESOLVE.value,
+                col(DecisionRow.kind).in_((DecisionKind.RESOLVE.value, DecisionKind.REVERSE.value)),
                 col(VerdictRow.taken),
             )
             .order_by(col(VerdictRow.position))
         )
         with self.database.reading() as session:
-            return tuple(_resolution(Decision.from_text(body)) for body in session.exec(found))
+            decided = [Decision.from_text(body) for body in session.exec(found)]
+        stand: list[Decision] = []
+        for one in decided:
+            if one.kind is DecisionKind.REVERSE:
+                stand = [before for before in stand if before.subject != one.subject]
+            else:
+                stand.append(one)
+        return tuple(resolution_of(one) for one in stand)
 
     def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
         """Keep a statement and return its fingerprint."""
@@ -289,7 +312,8 @@ def _findings(reconciliation: Reconciliation, fingerprint: str) -> list[Mapping[
     ]
 
 
-def _resolution(decision: Decision) -> Resolution:
+def resolution_of(decision: Decision) -> Resolution:
+    """Return the resolution that a decision at the desk is."""
     payload = decision.payload
     return Resolution.model_validate(
         {

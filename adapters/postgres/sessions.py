@@ -16,7 +16,7 @@ PERIOD_LOCKED = "TIE02"
 UNBALANCED = "TIE03"
 ONE_PERSON = "TIE04"
 OVER_CREDITED = "TIE05"
-TWO_PEOPLE = frozenset({"four_eyes", "one_approval_a_person"})
+TWO_PEOPLE = frozenset({"four_eyes"})
 """Constraints that only one person on both sides of an approval can break."""
 
 

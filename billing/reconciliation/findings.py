@@ -34,6 +34,7 @@ SUGGESTIONS = {
     Cause.ROUNDING: "accept {good}: {bad} rounds; raise the tolerance if it always does",
     Cause.DIMENSION_MAPPING: "accept {good}, and correct {bad}'s mapping of dimensions",
     Cause.DUPLICATE: "nothing to do: the copies were removed",
+    Cause.RETRY_OVER_BOUNDARY: "nothing to do: they were billed in their own month, and were removed here",
     Cause.ALTERED: "look at the named events; one source changed them",
 }
 
@@ -282,14 +283,14 @@ def _once(found: list[Finding]) -> list[Finding]:
 
 
 def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Finding]:
-    """Return what sealing removed or could not decide: duplicates by meter, recorded, not holding."""
+    """Return what sealing removed or could not decide, by meter: recorded; what came with another payload holds."""
     table = cells.slices[source].duplicates
     if table.num_rows == 0:
         return []
-    rows = _removed(cells, source, table)
     found = []
-    for meter, count, quantity, first, last, altered, example in rows:
-        cause = Cause.ALTERED if altered else Cause.DUPLICATE
+    for meter, before, count, quantity, first, last, altered, example in _removed(cells, source, table):
+        cause = Cause.RETRY_OVER_BOUNDARY if before else Cause.ALTERED if altered else Cause.DUPLICATE
+        what = "that were billed in an earlier month came again" if before else "delivered again under the same id"
         found.append(
             Finding(
                 id=finding_id(customer, month, source, meter, cause, first),
@@ -304,7 +305,7 @@ def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Fi
                 ends_at=last + timedelta(microseconds=1),
                 quantity=Decimal(quantity),
                 against_quantity=ZERO,
-                evidence=f"{count} events delivered again under the same id, e.g. {example}"
+                evidence=f"{count} events {what}, e.g. {example}"
                 + (f"; {altered} of them with another payload: the first received was used" if altered else ""),
                 suggestion=SUGGESTIONS[cause],
             )
@@ -314,19 +315,26 @@ def _duplicates(cells: Cells, customer: str, month: str, source: str) -> list[Fi
 
 def _removed(
     cells: Cells, source: str, table: pa.Table
-) -> list[tuple[str, int, Decimal, datetime, datetime, int, str]]:
-    """Return meter, number, quantity, first, last, how many with another payload, and an id, of what was removed."""
+) -> list[tuple[str, bool, int, Decimal, datetime, datetime, int, str]]:
+    """Return meter, whether billed before, number, quantity, first, last, how many with another payload, and an id.
+
+    Of what was billed in an earlier month nothing is kept here; of what came twice here, one is.
+    """
     by_meter: dict[str, list[dict[str, Any]]] = {}
     for row in table.to_pylist():
         if row["starts_at"] in cells.period:
             by_meter.setdefault(row["meter"], []).append(row)
     found = []
-    for meter, rows in sorted(by_meter.items()):
-        kept = cells.kept(source, meter, {row["id"] for row in rows})
-        altered = sum(1 for row in rows if (row["quantity"], row["starts_at"], row["dims"]) != kept.get(row["id"]))
-        at = [row["starts_at"] for row in rows]
-        quantity = sum((row["quantity"] for row in rows), ZERO)
-        found.append((meter, len(rows), quantity, min(at), max(at), altered, min(row["id"] for row in rows)))
+    for meter, removed in sorted(by_meter.items()):
+        kept = cells.kept(source, meter, {row["id"] for row in removed})
+        for before in (False, True):
+            rows = [row for row in removed if (row["id"] not in kept) is before]
+            if rows:
+                altered = sum((row["quantity"], row["starts_at"], row["dims"]) != kept.get(row["id"]) for row in rows)
+                at = [row["starts_at"] for row in rows]
+                quantity = sum((row["quantity"] for row in rows), ZERO)
+                name = min(row["id"] for row in rows)
+                found.append((meter, before, len(rows), quantity, min(at), max(at), 0 if before else altered, name))
     return found
 
 

@@ -1,7 +1,7 @@
 """Reconcile: a customer's month from all sources to one set of usage lines, with every difference named."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -37,12 +37,16 @@ class ResolutionIncomplete(Refusal):
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What stage two found: totals by source, findings, who spoke for each meter, and the usage lines."""
+    """What stage two found: totals by source, findings, who spoke for each meter, and the usage lines.
+
+    `instead` gives the usage as it would be with the other source in a finding's span; None where there is no other.
+    """
 
     totals: tuple[SourceTotal, ...]
     findings: tuple[Finding, ...]
     authority: dict[str, str]
     usage: pa.Table  # billing/usage_table.py, in meter, dimension and time order
+    instead: Callable[[Finding], pa.Table | None] = field(repr=False, compare=False)
 
     @property
     def lines(self) -> tuple[UsageLine, ...]:
@@ -86,20 +90,48 @@ def reconcile(
     )
     meters = sorted({meter for source in cells.slices for meter in cells.meters(source)})
     speaking = {meter: spans_of(policy, customer, meter, period, cells.slices) for meter in meters}
-    parts: list[pa.Table] = []
-    for meter, spans in speaking.items():
+
+    def of_meter(meter: str, answers: dict[str, Resolution]) -> list[pa.Table]:
         about = [one for one in found if one.meter == meter]
-        for span in spans:
-            parts += _usage(cells, meter, span, about, answered)
-    usage = pa.concat_tables([LINES.empty_table(), *parts]).sort_by(
-        [("meter", "ascending"), ("dims", "ascending"), ("starts_at", "ascending"), ("source", "ascending")]
-    )
+        return [part for span in speaking[meter] for part in _usage(cells, meter, span, about, answers)]
+
+    usage = _in_order([part for meter in speaking for part in of_meter(meter, answered)])
     _refuse_negative(usage)
+
+    def instead(finding: Finding) -> pa.Table | None:
+        other = _other(finding, speaking.get(finding.meter, ()))
+        if other is None:
+            return None
+        answers = answered | {finding.id: _taken_instead(finding, other)}
+        rest = usage.filter(pc.not_equal(usage["meter"], finding.meter))
+        return _in_order([rest, *of_meter(finding.meter, answers)])
+
     return Reconciled(
         totals=totals,
         findings=found,
         authority={meter: _told(spans) for meter, spans in speaking.items()},
         usage=usage,
+        instead=instead,
+    )
+
+
+def _in_order(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables([LINES.empty_table(), *parts]).sort_by(
+        [("meter", "ascending"), ("dims", "ascending"), ("starts_at", "ascending"), ("source", "ascending")]
+    )
+
+
+def _other(finding: Finding, spans: Sequence[Span]) -> str | None:
+    """Return the side of a finding that does not speak where it begins, or None where both sides are one source."""
+    if finding.source == finding.against:
+        return None
+    speaks = next((span.source for span in spans if span.holds(finding.starts_at)), None)
+    return finding.against if speaks == finding.source else finding.source
+
+
+def _taken_instead(finding: Finding, source: str) -> Resolution:
+    return Resolution(
+        finding=finding.id, answer=Answer.ACCEPT, source=source, reason="as if", person="nobody", decision=""
     )
 
 

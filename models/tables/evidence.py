@@ -74,6 +74,21 @@ class FindingRow(Row, table=True):
     against_quantity: Decimal = exact()
 
 
+class ExposureRow(Row, table=True):
+    """The money at risk of one finding, as rated at an instant; the newest counts."""
+
+    __tablename__ = "exposures"
+    __table_args__ = IN_SCHEMA
+
+    position: int | None = position(primary_key=True)
+    reconciliation: str
+    finding: str
+    amount: Decimal | None = exact(nullable=True)
+    currency: str | None
+    why: str
+    recorded_at: datetime = instant()
+
+
 class StatementRow(Row, table=True):
     """A statement's body with its totals, kept once."""
 

@@ -29,6 +29,6 @@ def instant(nullable: bool = False) -> Any:
     return Field(sa_type=DateTime(timezone=True), nullable=nullable)
 
 
-def exact() -> Any:
+def exact(nullable: bool = False) -> Any:
     """Return a column for a decimal without scale: a 24-digit price comes back as it went in."""
-    return Field(sa_type=Numeric, nullable=False)
+    return Field(sa_type=Numeric, nullable=nullable)

@@ -2,9 +2,13 @@
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
 from billing.cost_drift import drifts
 from models.columns import SEALED
@@ -53,7 +57,9 @@ def generation(hour: float, cost: str | None, **more: Any) -> list[dict[str, Any
 
 def found(*generations: list[dict[str, Any]], rates: list[RateVersion] = RATES, zone: str = "UTC") -> Any:
     rows = pa.Table.from_pylist([row for one in generations for row in one], schema=SEALED)
-    return drifts("posthog", rows, rates, "list", zone)
+    with TemporaryDirectory() as folder:
+        pq.write_table(rows, path := Path(folder) / "rows.parquet")
+        return drifts("posthog", path, rates, "list", zone)
 
 
 def test_a_source_that_costs_what_the_catalog_says_drifts_nowhere() -> None:
@@ -99,3 +105,14 @@ def test_days_are_those_of_the_zone() -> None:
     """01:00 UTC on the 1st is the evening of 30 September in New York."""
     (drift,) = found(generation(1, "1.00"), zone="America/New_York")
     assert drift.first_day == date(2026, 9, 30)
+
+
+def test_customers_read_in_parts_add_up_to_the_same_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [generation(24 * day + n, "0.50", customer=f"c-{n}") for day in range(3) for n in range(1, 4)]
+    for number, one in enumerate(days):
+        for row in one:
+            row["id"] = f"g-{number}"
+    whole = found(*days)
+    monkeypatch.setattr("billing.sealing.PART_ROWS", 1)  # each customer is a part
+    assert found(*days) == whole
+    assert [(one.events, one.money) for one in whole] == [(9, Decimal("-13.50"))]  # nine at 0.50, not 2.00

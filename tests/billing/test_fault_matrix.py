@@ -7,14 +7,19 @@ daily sums. Then one of the three is broken in one way, or PostHog in two.
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from billing.reconciliation.reconcile import Reconciled, reconcile
-from models.reconciliation import Cause
-from tests.usage_builders import OCTOBER, START, a_policy, a_slice, days, event
+from billing.reconciliation.since_seal import changed
+from models.reconciliation import Cause, Severity
+from models.usage_policy import SourcePolicy
+from tests.usage_builders import OCTOBER, START, a_policy, a_slice, days, event, sealed
 
 pytestmark = pytest.mark.slow
 
@@ -172,6 +177,46 @@ def test_days_that_a_sheet_lacks_are_found_at_the_sheet(cause: Cause, lost: slic
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("source", EVENTS)
+def test_what_september_billed_and_october_delivers_again_is_a_retry_over_the_boundary(source: str, seed: int) -> None:
+    rows, place = month(seed), Random(seed).randrange(900)
+    again = [row | {"id": f"sep-{n}", "quantity": Decimal(7)} for n, row in enumerate(rows[place : place + 5])]
+    billed = pa.table({"id": [row["id"] for row in again], "meter": ["call.minutes"] * 5})
+    sides = {name: a_slice(name, rows) for name in EVENTS}
+    sides[source] = a_slice(source, [*rows, *again, again[0]], earlier=billed)
+    slices = [*sides.values(), a_slice("sheet", sheet_of(rows), grain="day")]
+    found = reconcile("acme", "2026-10", OCTOBER, slices, a_policy(slices, ratio="0"))
+    (finding,) = found.findings
+    assert (finding.cause, finding.source, finding.severity) == (Cause.RETRY_OVER_BOUNDARY, source, Severity.RECORDED)
+    assert finding.quantity == 42  # five of 7, and one of them a second time
+    assert finding.evidence == "6 events that were billed in an earlier month came again, e.g. sep-0"
+    assert sum(line.quantity for line in found.lines) == sum(row["quantity"] for row in rows)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("source", [*EVENTS, "sheet"])
+def test_what_a_source_says_otherwise_since_the_seal_is_named_by_customer_and_meter(
+    source: str, seed: int, tmp_path: Path
+) -> None:
+    rows, chance = month(seed), Random(seed)
+    if source == "sheet":
+        before, policy = sheet_of(rows), SourcePolicy(grain="day")
+        place = chance.randrange(31)
+    else:
+        before, policy = rows, SourcePolicy(grain="event")
+        place = chance.randrange(len(rows))
+    other = before[place] | {"quantity": before[place]["quantity"] + Decimal("0.5")}
+    files = [tmp_path / "sealed.parquet", tmp_path / "live.parquet"]
+    for path, said in zip(files, (before, [*before[:place], other, *before[place + 1 :]]), strict=True):
+        pq.write_table(sealed(said, policy).buckets, path)
+    assert changed(source, "2026-10", files[0], files[0], START) == ()
+    (finding,) = changed(source, "2026-10", files[0], files[1], START)
+    assert (finding.cause, finding.source, finding.customer) == (Cause.CHANGED_SINCE_SEAL, source, "acme")
+    assert finding.quantity - finding.against_quantity == Decimal("0.5")
+    assert finding.starts_at <= before[place]["starts_at"] < finding.ends_at
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     ("first", "second", "causes"),
     [
@@ -179,6 +224,9 @@ def test_days_that_a_sheet_lacks_are_found_at_the_sheet(cause: Cause, lost: slic
         (under_another_account, without_a_batch, {Cause.ALIAS, Cause.DROPPED_BATCH}),
         (in_another_zone, without_a_batch, {Cause.ZONE_SHIFT, Cause.DROPPED_BATCH}),
         (delivered_twice, without_a_batch, {Cause.DUPLICATE, Cause.DROPPED_BATCH}),
+        (altered, without_a_batch, {Cause.ALTERED, Cause.DROPPED_BATCH}),
+        (in_seconds, cut_short, {Cause.UNIT, Cause.TRUNCATED}),
+        (delivered_twice, in_seconds, {Cause.DUPLICATE, Cause.UNIT}),
     ],
 )
 def test_two_causes_in_one_month_are_both_found(

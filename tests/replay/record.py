@@ -136,6 +136,17 @@ async def _held(handle: Handle, deeds: Deeds) -> None:
     await approve(handle, deeds)
 
 
+async def _reversed(handle: Handle, deeds: Deeds) -> None:
+    await until(handle, State.WAITING, Stage.RECONCILE)
+    await _update(handle, deeds, DecisionKind.ASSIGN, "pia", "f-1")
+    await _update(handle, deeds, DecisionKind.RESOLVE, "pia", "f-1")
+    await until(handle, State.WAITING, Stage.APPROVE)
+    await _update(handle, deeds, DecisionKind.REVERSE, "pia", "f-1")
+    await until(handle, State.WAITING, Stage.RECONCILE)
+    await _update(handle, deeds, DecisionKind.RESOLVE, "abby", "f-1")
+    await approve(handle, deeds)
+
+
 async def _automatic(handle: Handle, deeds: Deeds) -> None:
     return None
 
@@ -162,6 +173,7 @@ SCENES: dict[str, Scene] = {
     "dry-run-held": Scene(_automatic, findings=("f-1",), dry_run=True),
     "dry-run-refused": Scene(_automatic, refusing=("rate",), dry_run=True),
     "two-approvals": Scene(_two_approvals, people=2),
+    "reversed": Scene(_reversed, findings=("f-1",)),
     "held-by-findings": Scene(_held, findings=("f-1", "f-2")),
 }
 

@@ -200,9 +200,13 @@ class Deeds:
                 holding=task.holding,
                 preparers=self.preparers,
                 approved_by=task.approved_by,
+                answered=self.answered,
+                issued=task.issued,
             )
             if verdict.taken and decision.kind is DecisionKind.RESOLVE:
                 self.answered.add(decision.subject)
+            if verdict.taken and decision.kind is DecisionKind.REVERSE:
+                self.answered.discard(decision.subject)
             return verdict
 
         @activity.defn(name="approve.remind")

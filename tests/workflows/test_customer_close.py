@@ -127,6 +127,73 @@ def test_findings_hold_until_each_is_answered(cache: int) -> None:
     assert deeds.calls.count("reconcile") == 2
 
 
+async def resolve(handle: Handle, deeds: Deeds, finding: str, id_: str) -> None:
+    """Accept the other source for a finding."""
+    deeds.decide(id_, DecisionKind.RESOLVE, "pia", finding, payload={"answer": "accept"})
+    await handle.execute_update(CustomerClose.resolve_finding, Decide(decision=id_), id=id_)
+
+
+def test_a_finding_given_to_an_owner_still_holds() -> None:
+    deeds = Deeds()
+    deeds.findings = ("f-1",)
+
+    async def act(handle: Handle, env: WorkflowEnvironment) -> None:
+        await until(handle, State.WAITING, Stage.RECONCILE)
+        deeds.decide("to-abby", DecisionKind.ASSIGN, "pia", "f-1", payload={"owner": "abby"})
+        await handle.execute_update(CustomerClose.assign_finding, Decide(decision="to-abby"))
+        assert (await until(handle, State.WAITING, Stage.RECONCILE)).holding == ("f-1",)
+        await resolve(handle, deeds, "f-1", "r-1")
+        await approve(handle, deeds)
+
+    assert play(deeds, act).state is State.DONE
+    assert deeds.calls.count("reconcile") == 2
+
+
+def test_a_resolution_is_reversed_until_the_invoice_and_the_month_is_rated_again(cache: int) -> None:
+    deeds = Deeds()
+    deeds.findings = ("f-1",)
+
+    async def act(handle: Handle, env: WorkflowEnvironment) -> None:
+        await until(handle, State.WAITING, Stage.RECONCILE)
+        deeds.decide("early", DecisionKind.REVERSE, "pia", "f-1")
+        nothing = handle.execute_update(CustomerClose.reverse_resolution, Decide(decision="early"))
+        assert await told(nothing) == "already_decided"  # nobody has answered it yet
+        await resolve(handle, deeds, "f-1", "r-1")
+        await until(handle, State.WAITING, Stage.APPROVE)
+        deeds.decide("back", DecisionKind.REVERSE, "pia", "f-1", reason="the log was another day's")
+        await handle.execute_update(CustomerClose.reverse_resolution, Decide(decision="back"))
+        assert (await until(handle, State.WAITING, Stage.RECONCILE)).holding == ("f-1",)
+        await resolve(handle, deeds, "f-1", "r-2")
+        await approve(handle, deeds)
+
+    assert play(deeds, act, cache).statement == "statement-2"
+    assert deeds.calls.count("reconcile") == 4  # held, answered, held again, answered again
+
+
+def test_after_the_invoice_a_reversal_is_refused_with_the_way_out() -> None:
+    deeds = Deeds()
+    deeds.findings = ("f-1",)
+    deeds.failing = {"post": [refused()]}
+
+    async def act(handle: Handle, env: WorkflowEnvironment) -> None:
+        await until(handle, State.WAITING, Stage.RECONCILE)
+        await resolve(handle, deeds, "f-1", "r-1")
+        await approve(handle, deeds)
+        await until(handle, State.NEEDS_ATTENTION, Stage.POST)
+        deeds.decide("late", DecisionKind.REVERSE, "pia", "f-1")
+        with pytest.raises(WorkflowUpdateFailedError) as failed:
+            await handle.execute_update(CustomerClose.reverse_resolution, Decide(decision="late"))
+        assert isinstance(failed.value.cause, ApplicationError)
+        assert failed.value.cause.type == "invoice_issued"
+        assert "tieout correction propose" in failed.value.cause.message
+        await handle.signal("approve", Decide(decision="late"))  # the same by signal: judged, and not taken
+        deeds.decide("again", DecisionKind.RETRY, "erik", "post")
+        await handle.execute_update(CustomerClose.retry_step, Decide(decision="again"))
+
+    assert play(deeds, act).state is State.DONE
+    assert deeds.answered == {"f-1"}
+
+
 @pytest.mark.parametrize(
     ("person", "subject", "preparers", "code"),
     [

@@ -16,7 +16,7 @@ from models.books import Conflict, FourEyes, NotAuthenticated
 from models.close import DecisionKind, Role, Stage, State
 from models.invoice import IssuedInvoice
 from models.period import Period
-from models.reconciliation import Cause, Finding, Reconciliation, Severity
+from models.reconciliation import Cause, Exposure, Finding, Reconciliation, Severity
 from models.snapshot import Artifact, Snapshot, SourceCounts
 from tests.adapters.postgres.rows import ANN, AT, a_decision
 from tests.postgres_fixture import Books
@@ -277,8 +277,11 @@ def test_the_database_wants_two_people(books: Books) -> None:
     book.keep_verdict(a_verdict("d1", "bob"), "2026-10", 1, "acme", AT)
     book.keep_verdict(a_verdict("policy-1", "system"), "2026-10", 1, "acme", AT)  # automatic, named so
     desk(books).write(a_decision("d3", person=BOB))
-    with pytest.raises(FourEyes, match="one_approval_a_person"):
+    with pytest.raises(FourEyes, match="approved this already"):
         book.keep_verdict(a_verdict("d3", "bob"), "2026-10", 1, "acme", AT)
+    desk(books).write(a_decision("d4", DecisionKind.REVERSE))
+    book.keep_verdict(a_verdict("d4", kind=DecisionKind.REVERSE), "2026-10", 1, "acme", AT)
+    assert book.keep_verdict(a_verdict("d3", "bob"), "2026-10", 1, "acme", AT).taken  # the first one is void
 
 
 def test_a_taken_resolution_answers_its_finding(books: Books) -> None:
@@ -297,6 +300,39 @@ def test_a_taken_resolution_answers_its_finding(books: Books) -> None:
     [resolution] = book.resolutions("2026-10", 1, "acme")
     assert (resolution.finding, resolution.quantity, resolution.person) == ("f1", Decimal("2.5"), "ann")
     assert [row.finding.id for row in view.exceptions("2026-10", customer="acme")] == ["f2"]
+
+
+def test_a_finding_has_an_age_an_owner_money_and_a_resolution_that_may_be_reversed(books: Books) -> None:
+    book, view, later = evidence(books), BooksView(books.as_role("console")), AT + timedelta(days=3)
+    watched = book.keep_reconciliation(a_reconciliation(a_finding("f1")), 1001, AT)  # a dry run saw it first
+    used = book.keep_reconciliation(a_reconciliation(a_finding("f1"), a_finding("f2")), 1, later)
+    assert watched != used
+    money = Exposure(finding="f1", amount=Decimal("-12.50"), currency="USD")
+    book.keep_exposures(used, [Exposure(finding="f1", why="NoRate: not yet"), Exposure(finding="f2", why="alone")], AT)
+    for _ in range(2):
+        book.keep_exposures(used, [money, Exposure(finding="f2", why="alone")], later)
+    with books.connect() as plain:
+        assert plain.execute("SELECT count(*) FROM tieout.exposures").fetchone() == (3,)
+    for name, kind, payload in (
+        ("a1", DecisionKind.ASSIGN, {"owner": "bob"}),
+        ("a2", DecisionKind.ASSIGN, {"owner": "ann"}),
+        ("r1", DecisionKind.RESOLVE, {"answer": "defer"}),
+    ):
+        desk(books).write(a_decision(name, kind, subject="f1", payload=payload))
+        verdict = a_verdict(name, kind=kind).model_copy(update={"subject": "f1"})
+        closes(books).keep_verdict(verdict, "2026-10", 1, "acme", later)
+    assert [one.finding.id for one in view.exceptions("2026-10")] == ["f2"]
+    first, second = view.exceptions("2026-10", answered_too=True)
+    assert (first.owner, first.at_risk, first.holds) == ("ann", money, False)
+    assert first.resolution is not None
+    assert (first.resolution.answer.value, first.resolution.decision) == ("defer", "r1")
+    assert (first.age(later), second.age(later)) == (timedelta(days=3), timedelta(0))
+    desk(books).write(a_decision("v1", DecisionKind.REVERSE, subject="f1", payload={"resolution": "r1"}))
+    verdict = a_verdict("v1", kind=DecisionKind.REVERSE).model_copy(update={"subject": "f1"})
+    closes(books).keep_verdict(verdict, "2026-10", 1, "acme", later)
+    assert book.resolutions("2026-10", 1, "acme") == ()
+    assert [one.finding.id for one in view.exceptions("2026-10")] == ["f1", "f2"]
+    assert [one.id for one in view.people()] == ["ann", "bob"]
 
 
 def test_an_invoice_is_reserved_and_issued_once(books: Books) -> None:

@@ -1,0 +1,208 @@
+"""The finding desk: findings answered one by one or a kind at once, given to owners, and their resolutions reversed."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from adapters.postgres.books import Books
+from adapters.postgres.closes import PostgresCloses
+from billing.approval import ROLES_FOR
+from models.approval import Decision, Verdict
+from models.close import EVERYONE, DecisionKind
+from models.reconciliation import Answer, Cause, Severity
+from models.refusal import Refusal
+from models.reports import OpenFinding
+from runtime.desk import DecisionNotTaken, DeskDoor, refuse_role
+
+AT_ONCE = 16
+"""Decisions delivered side by side."""
+
+
+class UnknownFinding(Refusal):
+    """No reconciliation in use of this close has a finding of this id."""
+
+    remedy = "See the ids: tieout close exceptions MONTH --all."
+
+
+class MixedKinds(Refusal):
+    """A bulk resolution names findings of other causes than the one it is for."""
+
+    remedy = "Answer each kind on its own: one reason fits one cause."
+
+
+class NotInBulk(Refusal):
+    """An answer that fits one finding only is given for many."""
+
+    remedy = "Answer the findings one by one: each has its own quantity and evidence."
+
+
+class NobodyHeld(Refusal):
+    """None of the findings named holds anybody now."""
+
+    remedy = "See what is open: tieout close exceptions MONTH."
+
+
+class NoSuchOwner(Refusal):
+    """A finding is given to somebody who is not known here, or may not answer it."""
+
+    remedy = "Name a person who may resolve findings."
+
+
+class InvoiceIssued(Refusal):
+    """A resolution cannot be reversed: the customer's invoice is issued."""
+
+    remedy = "What was issued stays; propose a correction: tieout correction propose MONTH CUSTOMER."
+
+
+@dataclass(frozen=True)
+class Fanned:
+    """What became of a bulk resolution: the findings it answered, what waits for a worker, and what dropped out why."""
+
+    decision: str
+    taken: tuple[str, ...]
+    waiting: tuple[str, ...]
+    dropped: Mapping[str, str]
+
+
+class FindingDesk:
+    """Writes decisions on findings and delivers them."""
+
+    def __init__(self, desk: DeskDoor, books: Books, closes: PostgresCloses) -> None:
+        self._desk = desk
+        self._books = books
+        self._closes = closes
+
+    async def resolve(
+        self, token: str, month: str, revision: int, finding: str, payload: Mapping[str, str], reason: str
+    ) -> Verdict | None:
+        """Answer one finding; return the verdict, None where no worker answers. Raises DecisionNotTaken."""
+        one = self._known(month, revision, [finding])[finding]
+        return await self._decide(DecisionKind.RESOLVE, token, one, month, reason, payload)
+
+    async def assign(
+        self, token: str, month: str, revision: int, finding: str, owner: str, reason: str
+    ) -> Verdict | None:
+        """Give a finding to an owner, who may answer it; return the verdict. Raises NoSuchOwner, DecisionNotTaken."""
+        one = self._known(month, revision, [finding])[finding]
+        able = {who.id for who in self._books.people() if ROLES_FOR[DecisionKind.RESOLVE] & set(who.roles)}
+        if owner not in able:
+            raise NoSuchOwner(f"{owner} may not answer findings", known=", ".join(sorted(able)))
+        return await self._decide(DecisionKind.ASSIGN, token, one, month, reason, {"owner": owner})
+
+    async def reverse(self, token: str, month: str, revision: int, finding: str, reason: str) -> Verdict | None:
+        """Take a finding's resolution back: its customer is reconciled again. Raises InvoiceIssued."""
+        one = self._known(month, revision, [finding])[finding]
+        customer = one.finding.customer
+        for view in self._books.invoices(month, customer):
+            if view.issued is not None and view.revision == revision:
+                raise InvoiceIssued("the invoice is issued", finding=finding, invoice=view.invoice.reference)
+        undone = {"resolution": one.resolution.decision} if one.resolution else {}
+        return await self._decide(DecisionKind.REVERSE, token, one, month, reason, undone)
+
+    async def resolve_kind(
+        self,
+        token: str,
+        month: str,
+        revision: int,
+        kind: Cause,
+        findings: Sequence[str],
+        payload: Mapping[str, str],
+        reason: str,
+    ) -> Fanned:
+        """Answer many findings of one cause by one decision, which names them; each customer's close judges its own.
+
+        Raises:
+            UnknownFinding, MixedKinds, NotInBulk, NobodyHeld, DecisionNotTaken: nothing was written.
+        """
+        refuse_role(self._desk.person(token), DecisionKind.RESOLVE_KIND)
+        if payload["answer"] == Answer.CORRECT.value:
+            raise NotInBulk("a quantity fits one finding", kind=kind.value)
+        named = self._known(month, revision, findings)
+        others = sorted(one.finding.id for one in named.values() if one.finding.cause is not kind)
+        if others:
+            raise MixedKinds(f"{len(others)} findings are not {kind.value}", findings=", ".join(others))
+        closed = {name: why for name, one in named.items() if (why := _closed(one))}
+        held = [name for name in named if name not in closed]
+        if not held:
+            raise NobodyHeld(f"no {kind.value} finding of those named holds anybody", findings=", ".join(named))
+        whole = self._desk.write(
+            DecisionKind.RESOLVE_KIND,
+            token,
+            month,
+            revision,
+            EVERYONE,
+            kind.value,
+            reason,
+            {**payload, "findings": "\n".join(held)},
+        )
+        fanned = await self._fan_out(whole, named)
+        return Fanned(whole.id, fanned.taken, fanned.waiting, closed | dict(fanned.dropped))
+
+    async def finish(self, month: str, revision: int) -> int:
+        """Fan out again what a bulk resolution left undone, as an outbox does; return how many parts were sent."""
+        sent = 0
+        for whole in self._closes.decisions(month, revision, EVERYONE):
+            if whole.kind is DecisionKind.RESOLVE_KIND:
+                fanned = await self._fan_out(whole, self._known(month, revision, _listed(whole)))
+                sent += len(fanned.taken) + len(fanned.waiting)
+        return sent
+
+    async def _fan_out(self, whole: Decision, named: Mapping[str, OpenFinding]) -> Fanned:
+        shared = {key: text for key, text in whole.payload.items() if key != "findings"}
+        names = _listed(whole)
+        judged = {
+            verdict.decision
+            for customer in sorted({named[name].finding.customer for name in names})
+            for verdict in self._closes.verdicts(whole.period, whole.revision, customer)
+        }
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def part(name: str) -> Verdict | str | None:
+            customer = named[name].finding.customer
+            async with gate:
+                decision = self._desk.part_of(whole, DecisionKind.RESOLVE, customer, name, shared)
+                if decision.id in judged:
+                    return "judged before"
+                try:
+                    return await self._desk.deliver(decision)
+                except DecisionNotTaken as refusal:
+                    return refusal.what
+
+        said = dict(zip(names, await asyncio.gather(*(part(name) for name in names)), strict=True))
+        return Fanned(
+            whole.id,
+            tuple(name for name, answer in said.items() if isinstance(answer, Verdict)),
+            tuple(name for name, answer in said.items() if answer is None),
+            {name: answer for name, answer in said.items() if isinstance(answer, str)},
+        )
+
+    async def _decide(
+        self,
+        kind: DecisionKind,
+        token: str,
+        one: OpenFinding,
+        month: str,
+        reason: str,
+        payload: Mapping[str, str],
+    ) -> Verdict | None:
+        finding = one.finding
+        written = self._desk.write(kind, token, month, one.revision, finding.customer, finding.id, reason, payload)
+        return await self._desk.deliver(written)
+
+    def _known(self, month: str, revision: int, findings: Sequence[str]) -> dict[str, OpenFinding]:
+        known = {one.finding.id: one for one in self._books.exceptions(month, revision, answered_too=True)}
+        unknown = [name for name in findings if name not in known]
+        if unknown:
+            raise UnknownFinding("no such finding in this close", findings=", ".join(unknown), month=month)
+        return {name: known[name] for name in dict.fromkeys(findings)}
+
+
+def _listed(whole: Decision) -> list[str]:
+    return whole.payload["findings"].split("\n")
+
+
+def _closed(one: OpenFinding) -> str:
+    """Return why a finding needs no answer, or nothing."""
+    if one.resolution is not None:
+        return f"answered by {one.resolution.person}: {one.resolution.answer.value}"
+    return "" if one.finding.severity is Severity.HOLDS else "only recorded: it holds nobody"
