@@ -112,46 +112,53 @@ class Collect:
         watermark = self._complete_up_to(source)
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
-        declared = outside.policy.sources[task.source]
         outside.scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
             spooled = sealing.spool(_beating(iter(source.read(window))), Path(folder) / "spool.parquet")
-            earlier, instants = self._earlier(task.source, task.month), self._cuts(task.month)
-            with _still_alive(), ONE_PASS:
-                sealed = sealing.seal(
-                    spooled,
-                    window,
-                    declared,
-                    Path(folder),
-                    earlier=earlier,
-                    cuts=instants,
-                    memory_mib=outside.usage_memory_mib,
-                )
-            if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
-                cross_check.refuse_difference(
-                    cross_check.totals_of(sealed.rows), counted, declared, sealed.counts.seen_before
-                )
-            where = f"snapshots/{task.month}@{task.revision}/{task.source}"
-            snapshot = Snapshot(
-                source=task.source,
-                period=task.month,
-                window=window,
-                grain=source.grain,
-                match=declared.match,
-                watermark=watermark,
-                sealed_at=outside.clock.now(),
-                counts=sealed.counts,
-                rows=keep_file(outside, f"{where}/rows", sealed.rows, sealed.fingerprint),
-                buckets=keep_file(outside, f"{where}/buckets", sealed.buckets, sealed.fingerprint),
-                duplicates=keep_file(
-                    outside,
-                    f"{where}/duplicates",
-                    sealed.duplicates,
-                    sealing.fingerprint_of_rows(sealed.duplicates, declared.match),
-                ),
-                customers=sealed.customers,
+            with _still_alive():
+                return _ref(self._sealed(task, source, window, watermark, spooled))
+
+    def _sealed(
+        self, task: SealSource, source: UsageSource, window: Period, watermark: datetime, spooled: Path
+    ) -> Snapshot:
+        """Seal what was read, hold it against the source's own count, keep the files, and return what is kept."""
+        outside, declared = self.outside, self.outside.policy.sources[task.source]
+        earlier, instants = self._earlier(task.source, task.month), self._cuts(task.month)
+        with ONE_PASS:
+            sealed = sealing.seal(
+                spooled,
+                window,
+                declared,
+                spooled.parent,
+                earlier=earlier,
+                cuts=instants,
+                memory_mib=outside.usage_memory_mib,
             )
-        return _ref(outside.evidence.keep_snapshot(snapshot, task.revision))
+        if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
+            cross_check.refuse_difference(
+                cross_check.totals_of(sealed.rows), counted, declared, sealed.counts.seen_before
+            )
+        where = f"snapshots/{task.month}@{task.revision}/{task.source}"
+        snapshot = Snapshot(
+            source=task.source,
+            period=task.month,
+            window=window,
+            grain=source.grain,
+            match=declared.match,
+            watermark=watermark,
+            sealed_at=outside.clock.now(),
+            counts=sealed.counts,
+            rows=keep_file(outside, f"{where}/rows", sealed.rows, sealed.fingerprint),
+            buckets=keep_file(outside, f"{where}/buckets", sealed.buckets, sealed.fingerprint),
+            duplicates=keep_file(
+                outside,
+                f"{where}/duplicates",
+                sealed.duplicates,
+                sealing.fingerprint_of_rows(sealed.duplicates, declared.match),
+            ),
+            customers=sealed.customers,
+        )
+        return outside.evidence.keep_snapshot(snapshot, task.revision)
 
     @activity.defn(name="collect.population")
     def population(self, task: CloseMonth) -> Population:

@@ -133,6 +133,7 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
                     "events",
                     "controls",
                     "estimates",
+                    "notices",
                     "closes",
                     "invoices",
                     "journal",
