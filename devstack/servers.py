@@ -1,5 +1,6 @@
 """Our own servers in the embedded stack: one process each, supervised like the other components."""
 
+import socket
 import sys
 from collections.abc import Mapping
 
@@ -32,6 +33,10 @@ class Server:
         """Return where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def with_environment(self, environment: Mapping[str, str]) -> "Server":
+        """Return the same server, given more to know."""
+        return Server(self.name, self._module, self._state, environment)
+
     def start(self) -> None:
         """Start the process, and return when it answers.
 
@@ -39,7 +44,7 @@ class Server:
             ServiceFailed: it ended, or did not answer in time.
         """
         command = Command(
-            argv=(sys.executable, "-m", self._module, "--port", str(self.port)),
+            argv=(sys.executable, "-m", self._module, "--port", str(self.port), *self._arguments()),
             cwd=ROOT,
             environment=bare_environment(self._state.root, {"PYTHONPATH": str(ROOT), **self._environment}),
         )
@@ -57,11 +62,36 @@ class Server:
             self._child.stop()
             self._child = None
 
+    def _arguments(self) -> tuple[str, ...]:
+        return ()
+
     def _answers(self) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=2, trust_env=False).is_success
         except httpx.HTTPError:
             return False
+
+
+class MailCatcher(Server):
+    """The mailbox that takes every mail."""
+
+    def __init__(self, state: State, environment: Mapping[str, str]) -> None:
+        super().__init__("mail", "devstack.mail", state, environment)
+
+    @property
+    def url(self) -> str:
+        """Return where mail is sent to."""
+        return f"smtp://127.0.0.1:{self.port}"
+
+    def _arguments(self) -> tuple[str, ...]:
+        return ("--folder", str(self._state.root / "mail"))
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
+        except OSError:
+            return False
+        return True
 
 
 def rate_api(state: State, environment: Mapping[str, str]) -> Server:

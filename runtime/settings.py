@@ -24,6 +24,15 @@ class Settings(BaseSettings):
     database_auditor_url: SecretStr | None = None
     database_rates_url: SecretStr | None = None  # the rate API's: it reads the catalog, nothing else
     database_hooks_url: SecretStr | None = None  # the Stripe hook's: it keeps events, nothing else
+    database_portal_url: SecretStr | None = None  # the customers' pages: one customer's rows at a time
+    portal_url: str | None = None  # the address customers use, https://…; None: where it listens, on this machine alone
+    console_url: str | None = None  # the address finance uses
+    identity_issuer: str | None = None  # finance's OpenID Connect provider
+    identity_client: str = "tieout-console"
+    identity_secret: SecretStr | None = None
+    pages_secret: SecretStr | None = None  # signs the cookie of who is away at the provider
+    smtp_url: SecretStr | None = None  # smtp://host:port or smtps://user:password@host
+    mail_from: str = "billing@localhost"
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket

@@ -1,5 +1,6 @@
 """Wiring: which adapter fits which port. The one place that chooses between concrete things."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -50,19 +51,47 @@ class SettingMissing(Refusal):
 
 
 def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console, auditor, rates or hooks."""
+    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal."""
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
         "auditor": config.database_auditor_url,
         "rates": config.database_rates_url,
         "hooks": config.database_hooks_url,
+        "portal": config.database_portal_url,
     }[role]
     if given is not None:
         return Database(given.get_secret_value())
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
     return Database(role_url(config.database_url.get_secret_value(), role))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Finance's identity provider, who we are there, and the word that signs the cookie of who is away at it."""
+
+    issuer: str
+    client: str
+    secret: str
+    word: str
+
+
+def identity_of(config: Settings) -> Identity:
+    """Return how finance signs in."""
+    if config.identity_issuer is None:
+        raise SettingMissing("no identity provider is named", setting="TIEOUT_IDENTITY_ISSUER")
+    return Identity(
+        issuer=config.identity_issuer.rstrip("/"),
+        client=config.identity_client,
+        secret=_needed(config.identity_secret, "TIEOUT_IDENTITY_SECRET"),
+        word=_needed(config.pages_secret, "TIEOUT_PAGES_SECRET"),
+    )
+
+
+def smtp_of(config: Settings) -> str | None:
+    """Return the URL of the server mail is sent by; None: mail is refused where it is to be sent."""
+    return config.smtp_url.get_secret_value() if config.smtp_url else None
 
 
 def policy_of(config: Settings) -> UsagePolicy:
