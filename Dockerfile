@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for migrations, workers, the rate API and the command line: the product's own dependencies, none of the demo's (1 GB less).
+# One image for migrations, workers, the rate API, the pages and the command line: the product's own dependencies, none of the demo's (1 GB less).
 FROM python:3.11.14-slim-bookworm AS base
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
@@ -24,6 +24,7 @@ COPY runtime ./runtime
 COPY workers ./workers
 COPY cli ./cli
 COPY api ./api
+COPY web ./web
 COPY migrations ./migrations
 COPY devstack/__init__.py devstack/buckets.py ./devstack/
 # An application run from its root: its rooms come before any stranger's package of the same name.

@@ -3,7 +3,7 @@
 import smtplib
 import ssl
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate, make_msgid
 from html import escape
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +11,17 @@ from models.notice import OWED, Addressed
 from models.refusal import Refusal
 
 SECONDS = 20.0
+
+
+class NoMail(Refusal):
+    """No server to send mail by is named."""
+
+    remedy = "Set TIEOUT_SMTP_URL: smtp://host:port, or smtps://user:password@host:port."
+
+
+def no_mail(_address: str, _link: str) -> None:
+    """Stand in for a mailer where there is none; raises NoMail."""
+    raise NoMail("mail can't be sent")
 
 
 class MailSettingUnusable(Refusal):
@@ -30,11 +41,31 @@ class SmtpMailer:
             raise MailSettingUnusable("expected smtp://host:port or smtps://host:port", given=parts.scheme or "nothing")
         self._parts = parts
         self._sender = sender
+        self._domain = sender.rpartition("@")[2].rstrip(">")
         self._portal = portal.rstrip("/")
 
     def send(self, addressed: Addressed) -> str:
         """Hand a notice to the server and return its message id; smtplib's errors and OSError come as they are."""
         message = self.message(addressed)
+        self._deliver(message)
+        return str(message["Message-ID"])
+
+    def sign_in_link(self, address: str, link: str) -> None:
+        """Mail a sign-in link; smtplib's errors and OSError come as they are."""
+        message = EmailMessage()
+        message["Subject"] = "Your link to sign in"
+        message["From"] = self._sender
+        message["To"] = address
+        message["Date"] = formatdate()
+        message["Message-ID"] = make_msgid(domain=self._domain)
+        message.set_content(
+            f"Open this link and confirm, to see your usage and invoices:\n\n{link}\n\n"
+            "It works once, for half an hour. If you did not ask for it, leave it alone: nothing happens.\n",
+            cte="8bit",
+        )
+        self._deliver(message)
+
+    def _deliver(self, message: EmailMessage) -> None:
         host, port = str(self._parts.hostname), self._parts.port or 0
         if self._parts.scheme == "smtps":
             server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=ssl.create_default_context())
@@ -48,7 +79,6 @@ class SmtpMailer:
             if self._parts.username:
                 server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
             server.send_message(message)
-        return str(message["Message-ID"])
 
     def message(self, addressed: Addressed) -> EmailMessage:
         """Return a notice as a message of two parts that say the same."""
@@ -60,7 +90,7 @@ class SmtpMailer:
         message["From"] = self._sender
         message["To"] = addressed.to
         message["Date"] = format_datetime(notice.written_at)
-        message["Message-ID"] = f"<{notice.fingerprint()[:32]}@{self._sender.rpartition('@')[2].rstrip('>')}>"
+        message["Message-ID"] = f"<{notice.fingerprint()[:32]}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"
         if closing:
             message["List-Unsubscribe"] = f"<{self._portal}/settings>"

@@ -22,6 +22,7 @@ from devstack import servers
 from devstack.book import people, seed, sources
 from devstack.book.calls import HABITS, true_usage
 from devstack.endpoints import STRIPE_API
+from devstack.faces import Faces
 from devstack.failure import ServiceFailed
 from devstack.up import DEFAULT_STATE, Stack, wait_for_a_signal
 from devstack.workers import EMBEDDED, Workers
@@ -43,26 +44,33 @@ def main(
             os.environ.update(EMBEDDED)
             os.environ.update(stack.endpoints.as_environment())
             os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
-            workers = Workers(stack.state.root, stack.endpoints.as_environment())
             rate_api = servers.rate_api(stack.state, stack.endpoints.as_environment())
             hook = servers.stripe_hook(stack.state, stack.endpoints.as_environment())
+            faces = Faces(stack.state, stack.endpoints.as_environment())
+            portal = {"TIEOUT_PORTAL_URL": faces.portal.url}  # what links in mail begin with
+            workers = Workers(stack.state.root, {**stack.endpoints.as_environment(), **portal})
             workers.start()
             try:
                 prepare(stack)
+                faces.seed(seed.contracts())
                 rate_api.start()
                 hook.start()
+                faces.start()
                 if stack.endpoints.stripe_url != STRIPE_API:
                     servers.tell_hook(stack.endpoints.stripe_url, stack.endpoints.stripe_key, hook.url)
                 _print(stack, rate_api.url, hook.url)
+                _print_faces(faces)
                 asked = wait_for_a_signal()
                 while not asked.wait(1):
                     ours = {"workers": workers.running, "rate-api": rate_api.running, "stripe-hook": hook.running}
+                    ours |= faces.running()
                     if stack.ended() or not all(ours.values()):
                         names = [service.name for service in stack.ended()] + [one for one in ours if not ours[one]]
                         console.print(f"ended by itself: {', '.join(names)}; see {stack.state.root / 'logs'}")
                         code = 1
                         break
             finally:
+                faces.stop()
                 hook.stop()
                 rate_api.stop()
                 workers.stop()
@@ -120,6 +128,14 @@ def _print(stack: Stack, rate_api: str, hook: str) -> None:
     console.print(
         f"next           ./tieout close start {MONTH} --as pia · ./tieout close status {MONTH} · Ctrl-C stops"
     )
+
+
+def _print_faces(faces: Faces) -> None:
+    console.print(f"finance        {faces.console.url}, sign-in by {faces.identity.url}")
+    console.print(f"customers      {faces.portal.url}")
+    console.print("ready sign-ins, each for one role; a customer's works once:")
+    for who, address in faces.sign_ins().items():
+        console.print(f"  {who:28} {address}", soft_wrap=True)
 
 
 if __name__ == "__main__":

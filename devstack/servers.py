@@ -32,6 +32,10 @@ class Server:
         """Return where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
+    def with_environment(self, environment: Mapping[str, str]) -> "Server":
+        """Return the same server, given more to know."""
+        return Server(self.name, self._module, self._state, environment)
+
     def start(self) -> None:
         """Start the process, and return when it answers.
 

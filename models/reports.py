@@ -5,11 +5,13 @@ from typing import Self
 
 from pydantic import model_validator
 
+from models.close import DRY_RUNS_FROM
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
 from models.period import Month
 from models.reconciliation import Exposure, Finding, Resolution, Severity
+from models.statement import Statement
 from models.usage import Identifier
 from models.value import Day, Exact, Instant, Value, decimal_text
 
@@ -54,6 +56,21 @@ class InvoiceView(Value):
     revision: int
     invoice: Invoice
     issued: IssuedInvoice | None = None
+
+
+class StatementView(Value):
+    """A statement as it was stored, when, and for which close; `issued` once its invoice is."""
+
+    statement: Statement
+    kept_as: str  # the statement's fingerprint
+    revision: int
+    stored_at: Instant
+    issued: bool
+
+    @property
+    def rehearsed(self) -> bool:
+        """Whether it was rated between closes, by a refresh or a dry run; nobody is asked to approve it."""
+        return self.revision >= DRY_RUNS_FROM
 
 
 class Balance(Value):

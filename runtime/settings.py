@@ -24,6 +24,15 @@ class Settings(BaseSettings):
     database_auditor_url: SecretStr | None = None
     database_rates_url: SecretStr | None = None  # the rate API's: it reads the catalog, nothing else
     database_hooks_url: SecretStr | None = None  # the Stripe hook's: it keeps events, nothing else
+    database_portal_url: SecretStr | None = None  # the customers' pages: one customer's rows at a time
+    portal_url: str | None = None  # the address customers use, https://…; None: where it listens, on this machine alone
+    console_url: str | None = None  # the address finance uses
+    identity_issuer: str | None = None  # finance's OpenID Connect provider
+    identity_client: str = "tieout-console"
+    identity_secret: SecretStr | None = None
+    pages_secret: SecretStr | None = None  # signs the cookie of who is away at the provider
+    smtp_url: SecretStr | None = None  # smtp://host:port or smtps://user:password@host
+    mail_from: str = "billing@localhost"
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
@@ -51,9 +60,6 @@ class Settings(BaseSettings):
     stripe_url: str = "https://api.stripe.com"
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
-    smtp_url: SecretStr | None = None  # smtp://host:port or smtps://user:password@host:port; None: no mail is sent
-    mail_from: str = "billing@tieout.invalid"
-    portal_url: str = "http://127.0.0.1:8090"  # what links in mail begin with
     notices_minutes: int = Field(default=5, ge=1)  # how often mail goes out
     retention_days: int = Field(default=2557, ge=0)  # of evidence in the object store: seven years; 0 in tests
     shard_size: int = Field(default=500, ge=1, le=1500)  # customers a shard; the server refuses 2,000 children

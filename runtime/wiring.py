@@ -1,5 +1,6 @@
 """Wiring: which adapter fits which port. The one place that chooses between concrete things."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -42,6 +43,9 @@ from runtime.settings import Settings
 POSTHOG_SECONDS = 30.0
 """Longer than the ten seconds a query may take there."""
 
+HERE = "http://127.0.0.1:8082"
+"""Where the portal listens unless its address is named."""
+
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
 
@@ -52,7 +56,7 @@ class SettingMissing(Refusal):
 
 
 def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console, auditor, rates or hooks."""
+    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal."""
     ask_first = role != "worker"  # a deed that fails is run again
     given = {
         "worker": config.database_worker_url,
@@ -60,12 +64,35 @@ def database(config: Settings, role: str) -> Database:
         "auditor": config.database_auditor_url,
         "rates": config.database_rates_url,
         "hooks": config.database_hooks_url,
+        "portal": config.database_portal_url,
     }[role]
     if given is not None:
         return Database(given.get_secret_value(), ask_first=ask_first)
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
     return Database(role_url(config.database_url.get_secret_value(), role), ask_first=ask_first)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Finance's identity provider, who we are there, and the word that signs the cookie of who is away at it."""
+
+    issuer: str
+    client: str
+    secret: str
+    word: str
+
+
+def identity_of(config: Settings) -> Identity:
+    """Return how finance signs in."""
+    if config.identity_issuer is None:
+        raise SettingMissing("no identity provider is named", setting="TIEOUT_IDENTITY_ISSUER")
+    return Identity(
+        issuer=config.identity_issuer.rstrip("/"),
+        client=config.identity_client,
+        secret=_needed(config.identity_secret, "TIEOUT_IDENTITY_SECRET"),
+        word=_needed(config.pages_secret, "TIEOUT_PAGES_SECRET"),
+    )
 
 
 def policy_of(config: Settings) -> UsagePolicy:
@@ -142,7 +169,7 @@ def mailer_of(config: Settings) -> SmtpMailer | None:
     """Return what sends mail, or None where no server is named."""
     if config.smtp_url is None:
         return None
-    return SmtpMailer(config.smtp_url.get_secret_value(), config.mail_from, config.portal_url)
+    return SmtpMailer(config.smtp_url.get_secret_value(), config.mail_from, config.portal_url or HERE)
 
 
 def outside_of(config: Settings, histories: Histories) -> Outside:

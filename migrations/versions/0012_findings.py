@@ -5,7 +5,7 @@ from alembic import op
 from migrations.ddl import append_only, readable
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 EXPOSURES = (
     "CREATE INDEX findings_by_name ON tieout.findings (period, finding)",

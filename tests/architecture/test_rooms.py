@@ -17,6 +17,7 @@ ROOMS = (
     "runtime",
     "cli",
     "api",
+    "web",
     "devstack",
     "migrations",
 )

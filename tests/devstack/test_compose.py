@@ -16,13 +16,19 @@ from runtime.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-# A worker decides nothing and owns nothing: these settings are the migration's, the console's and a person's.
+# A worker decides nothing and owns nothing: these settings are the migration's, the faces' and a person's.
 NOT_FOR_WORKERS = {
     "database_url",
     "database_hooks_url",
     "database_console_url",
     "database_auditor_url",
     "database_rates_url",
+    "database_portal_url",
+    "console_url",
+    "identity_issuer",
+    "identity_client",
+    "identity_secret",
+    "pages_secret",
     "token",
     "notices_minutes",
 }
@@ -74,7 +80,7 @@ def test_every_image_has_an_exact_version() -> None:
 
 def test_nothing_listens_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(ports) == 6
+    assert len(ports) == 8
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert len({port.split(":")[1] for port in ports}) == len(ports)
 

@@ -31,9 +31,12 @@ from activities.messages import (
     Decide,
     InvoiceCorrected,
     LockMonth,
+    NoticesDue,
+    NoticeSent,
     OpenedRef,
     RateChanged,
     ReopenMonth,
+    SendNotice,
     TakeOver,
     TieOutMonth,
     TriggerClose,
@@ -56,6 +59,7 @@ from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.open_contract import OpenContract
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
+from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -65,7 +69,7 @@ Play = Callable[[Handle, Deeds], Awaitable[None]]
 
 
 class LockableDeeds(Deeds):
-    """The fakes, and those of the period lock and of taking over."""
+    """The fakes, and those of the period lock, of taking over and of the mail."""
 
     def all(self) -> list[Callable[..., Any]]:
         """Return the fakes as activities."""
@@ -82,7 +86,15 @@ class LockableDeeds(Deeds):
         def take_over(task: TakeOver) -> OpenedRef:
             return OpenedRef(contract=task.contract, fingerprint="f", entry=f"opening/{task.contract}", debits="1")
 
-        return [*super().all(), accrue_waiting, lock_period, take_over]
+        @activity.defn(name="notify.write")
+        def write() -> NoticesDue:
+            return NoticesDue(notices=("invoice_ready/1",))
+
+        @activity.defn(name="notify.send")
+        def send(task: SendNotice) -> NoticeSent:
+            return NoticeSent(notice=task.notice, sent=True)
+
+        return [*super().all(), accrue_waiting, lock_period, take_over, write, send]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -308,6 +320,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(ReopenPeriod.run, reopen, id=f"reopen/{MONTH}", task_queue=queue)
         event = ApplyEvent(event="evt_1")
         await client.execute_workflow(StripeEvent.run, event, id="stripe-event/evt_1", task_queue=queue)
+        await client.execute_workflow(SendNotices.run, id="send-notices", task_queue=queue)
         said = await client.execute_workflow(
             CloseTrigger.run, TriggerClose(zone="UTC"), id="close-trigger", task_queue=queue
         )
@@ -322,6 +335,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"lock/{MONTH}/signed", folder / "lock-period-signed.json"),
         await _keep(client, f"tie-out/{MONTH}", folder / "tie-out-period.json"),
         await _keep(client, f"reopen/{MONTH}", folder / "reopen-period.json"),
+        await _keep(client, "send-notices", folder / "send-notices.json"),
         await _keep(client, "stripe-event/evt_1", folder / "stripe-event.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]

@@ -1,0 +1,57 @@
+"""Statements as pages show them: which one stands for a month, since when, and whether it was issued."""
+
+from typing import Any
+
+from sqlalchemy import text
+
+from adapters.postgres.sessions import Database
+from models.reports import StatementView
+from models.statement import Statement
+
+# Of a month: what was issued and not taken back; else what was rated last, in a close or between closes.
+_NEWEST = """
+    SELECT s.body, s.fingerprint, u.revision, u.recorded_at, o.reference IS NOT NULL AS issued
+    FROM statement_uses u
+    JOIN statements s USING (fingerprint)
+    LEFT JOIN invoices i ON i.statement = s.fingerprint AND i.revision = u.revision
+    LEFT JOIN issued_invoices o ON o.reference = i.reference
+        AND NOT EXISTS (SELECT FROM superseded_invoices x WHERE x.reference = o.reference)
+    WHERE (CAST(:month AS text) IS NULL OR u.period = :month)
+        AND (CAST(:customer AS text) IS NULL OR u.customer = :customer)
+    ORDER BY u.period DESC, (o.reference IS NOT NULL) DESC, u.recorded_at DESC, u.position DESC
+    LIMIT 1
+"""
+_MONTHS = """
+    SELECT DISTINCT period FROM statement_uses
+    WHERE (CAST(:customer AS text) IS NULL OR customer = :customer) ORDER BY period DESC
+"""
+
+
+class PostgresStatements:
+    """Reads statements, as one role and for one customer; None: whoever the role may see."""
+
+    def __init__(self, database: Database, customer: str | None = None) -> None:
+        self.database = database
+        self.customer = customer
+
+    def newest(self, month: str | None = None) -> StatementView | None:
+        """Return the statement that stands for the newest month there is one of, or for a month; None for none."""
+        rows = self._rows(_NEWEST, month=month)
+        if not rows:
+            return None
+        row = rows[0]
+        return StatementView(
+            statement=Statement.from_text(row.body),
+            kept_as=row.fingerprint,
+            revision=row.revision,
+            stored_at=row.recorded_at,
+            issued=row.issued,
+        )
+
+    def months(self) -> tuple[str, ...]:
+        """Return the months there are statements of, newest first."""
+        return tuple(row.period for row in self._rows(_MONTHS))
+
+    def _rows(self, sql: str, **named: Any) -> list[Any]:
+        with self.database.reading(self.customer) as session:
+            return list(session.connection().execute(text(sql), {"customer": self.customer, **named}).all())

@@ -1,0 +1,102 @@
+"""Visitor: who a session at one of the faces belongs to, and what a customer's user may do there."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from models.approval import Person
+from models.usage import Identifier
+from models.value import Exact, Instant, Value
+
+
+class PortalRole(StrEnum):
+    """What a customer's user may do."""
+
+    ADMIN = "admin"  # everything a viewer may, and: share links, alerts, exports' schedule, settings
+    VIEWER = "viewer"
+
+
+class Visitor(Value):
+    """Somebody of finance who is signed in at the console."""
+
+    session: str
+    person: Person
+    expires_at: Instant
+
+    @property
+    def name(self) -> str:
+        """Who it is, for people."""
+        return self.person.name
+
+
+class Guest(Value):
+    """Somebody who sees one customer's pages: a user of theirs, or a person of finance who views as the customer."""
+
+    session: str
+    customer: Identifier
+    user: Identifier | None
+    name: str
+    email: str
+    role: PortalRole
+    person: Identifier | None  # of finance; then everything is read only, and logged
+    expires_at: Instant
+
+    @property
+    def who(self) -> str:
+        """Who it is, for the log."""
+        return self.user or f"finance:{self.person}"
+
+    @property
+    def may_change(self) -> bool:
+        """Whether they may make links and alerts, and change settings."""
+        return self.role is PortalRole.ADMIN and self.user is not None
+
+
+class PortalUser(Value):
+    """Somebody at a customer who may see the customer's pages."""
+
+    id: Identifier
+    customer: Identifier
+    email: str = Field(pattern=r"^[^\s@]+@[^\s@]+$")
+    name: str = Field(min_length=1)
+    role: PortalRole
+
+
+class Share(Value):
+    """A link by which a customer shows one page to somebody who can't sign in."""
+
+    id: str
+    customer: Identifier
+    scope: str  # the path of the page
+    made_by: Identifier
+    made_at: Instant
+    expires_at: Instant
+    revoked_at: Instant | None = None
+
+
+class Export(Value):
+    """A file that was made of a statement."""
+
+    id: str
+    customer: Identifier
+    period: str
+    kind: str
+    format: str
+    statement: str
+    rows_written: int
+    sha256: str
+    made_by: str
+    made_at: Instant
+
+
+class Alert(Value):
+    """What a customer wants to be told of, from which threshold on."""
+
+    id: str
+    customer: Identifier
+    kind: str
+    subject: str
+    threshold: Exact
+    made_by: str
+    made_at: Instant
+    ended_at: Instant | None = None

@@ -1,0 +1,98 @@
+"""Filters: how stored values are written on a page. They format; they compute nothing."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from models.money import money_text
+from models.period import first_day
+from models.value import decimal_text
+
+SHORT = 12
+
+
+def money(amount: Decimal, currency: str) -> Markup:
+    """Return a booked amount as people read it, with the exact one for programs: <data value>1,234.50 USD</data>."""
+    text = money_text(amount, currency).replace(" ", "\N{NO-BREAK SPACE}")
+    kind = "money negative" if amount < 0 else "money"
+    return Markup('<data class="{}" value="{}">{}</data>').format(kind, decimal_text(amount), text)
+
+
+def signed(amount: Decimal, currency: str) -> Markup:
+    """Return a change with its sign."""
+    plus = "+" if amount > 0 else ""
+    text = f"{plus}{money_text(amount, currency)}".replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+    return Markup('<data class="money" value="{}">{}</data>').format(decimal_text(amount), text)
+
+
+def quantity(number: Decimal, digits: int = 4) -> Markup:
+    """Return a quantity, grouped; past so many digits after the point it is cut for the eye, whole for programs."""
+    shown = f"{round(number, digits):,f}"
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    return Markup('<data class="quantity" value="{}">{}</data>').format(decimal_text(number), shown)
+
+
+def day(on: date) -> Markup:
+    """Return a day: 1 Nov 2026."""
+    return Markup('<time datetime="{}">{} {:%b %Y}</time>').format(on.isoformat(), on.day, on)
+
+
+def instant(at: datetime, zone: str = "UTC") -> Markup:
+    """Return an instant in a zone that is named: 24 Nov 2026, 11:40 UTC."""
+    there = at.astimezone(ZoneInfo(zone))
+    name = there.tzname() or zone
+    return Markup('<time datetime="{}">{} {:%b %Y, %H:%M} {}</time>').format(at.isoformat(), there.day, there, name)
+
+
+def month(name: str) -> str:
+    """Return a month in words: October 2026."""
+    return f"{first_day(name):%B %Y}"
+
+
+def short(fingerprint: str) -> Markup:
+    """Return the beginning of a fingerprint, with the whole of it to be had."""
+    return Markup('<code title="{0}">{1}</code>').format(fingerprint, fingerprint[:SHORT])
+
+
+def words(name: str) -> str:
+    """Return a name of ours as words: needs_attention, needs attention."""
+    return name.replace("_", " ")
+
+
+def state(name: str) -> Markup:
+    """Return a state as icon and word, never colour alone."""
+    icon, kind = STATES.get(name, ("\N{WHITE CIRCLE}", "quiet"))
+    return Markup('<span class="state {}"><span aria-hidden="true">{}</span> {}</span>').format(
+        kind, icon, escape(words(name))
+    )
+
+
+STATES = {
+    "running": ("\N{CLOCKWISE OPEN CIRCLE ARROW}", "quiet"),
+    "open": ("\N{WHITE CIRCLE}", "quiet"),
+    "waiting": ("\N{HOURGLASS}", "wait"),
+    "needs_attention": ("\N{WARNING SIGN}", "bad"),
+    "rejected": ("\N{MULTIPLICATION SIGN}", "bad"),
+    "done": ("\N{CHECK MARK}", "good"),
+    "paid": ("\N{CHECK MARK}", "good"),
+    "locked": ("\N{CHECK MARK}", "good"),
+    "skipped": ("\N{EN DASH}", "quiet"),
+    "void": ("\N{EN DASH}", "quiet"),
+    "draft": ("\N{HOURGLASS}", "wait"),
+    "final": ("\N{CHECK MARK}", "good"),
+}
+ALL: dict[str, Callable[..., Any]] = {
+    "money": money,
+    "signed": signed,
+    "quantity": quantity,
+    "day": day,
+    "instant": instant,
+    "month": month,
+    "short": short,
+    "words": words,
+    "state": state,
+}

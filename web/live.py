@@ -1,0 +1,42 @@
+"""Live: a part of a page, sent again whenever it changes, for as long as somebody looks (server-sent events)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
+
+EVERY_SECONDS = 2.0
+KEEP_ALIVE_SECONDS = 15.0
+
+
+def live(request: Request, read: Callable[[], str], every: float = EVERY_SECONDS) -> StreamingResponse:
+    """Return the stream of a fragment. `read` makes its text, and raises once it may not be seen any more.
+
+    A page shows it in an element with `data-live="THIS PATH"`; without JavaScript it stands as it was made.
+    """
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(request, read, every), media_type="text/event-stream", headers=headers)
+
+
+async def _events(request: Request, read: Callable[[], str], every: float) -> AsyncIterator[str]:
+    last: str | None = None
+    quiet = 0.0
+    yield "retry: 3000\n\n"
+    while not await request.is_disconnected():
+        text = await run_in_threadpool(read)
+        if text != last:
+            last, quiet = text, 0.0
+            yield event(text)
+        elif quiet >= KEEP_ALIVE_SECONDS:
+            quiet = 0.0
+            yield ": still here\n\n"
+        await asyncio.sleep(every)
+        quiet += every
+
+
+def event(text: str) -> str:
+    """Return a text as one event: a data line for each of its lines."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "".join(f"data: {line}\n" for line in lines) + "\n"

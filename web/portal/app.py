@@ -1,0 +1,23 @@
+"""The customers' app: every page shows one customer's stored numbers."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from runtime.portal import Portal
+from web.app import app_of
+from web.face import Face
+from web.portal import overview
+from web.signing_in import by_link
+
+TITLE = "Billing"
+
+
+def portal_of(face: Face, portal: Portal, mail: Callable[[str, str], None]) -> FastAPI:
+    """Return the app: the sign-in by link, and the pages over a reader of the books."""
+    app = app_of(face)
+    app.state.portal = portal
+    by_link(app, mail)
+    for pages in (overview,):
+        app.include_router(pages.router)
+    return app
