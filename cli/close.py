@@ -3,10 +3,8 @@
 from typing import Annotated
 
 import typer
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.messages import CloseMonth, LockMonth, MonthClosed, close_id
+from activities.messages import MonthClosed
 from adapters.files import read_billed
 from cli.compare import Against
 from cli.door import Door, wait_for
@@ -14,14 +12,11 @@ from cli.dry_run import report_dry_run
 from cli.findings import desk_of
 from cli.output import As, AsJson, Exit, Month, Reason, leave, print_json, print_table, say
 from models.approval import Decision
-from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Role, Standing, State
-from models.period import month_period
+from models.close import DRY_RUNS_FROM, DecisionKind, Standing, State
 from models.refusal import Refusal
 from models.value import fingerprint_of
+from runtime import close_desk
 from runtime.desk import token_of
-from workflows import options, search
-from workflows.lock_period import LockPeriod
-from workflows.monthly_close import MonthlyClose
 
 app = typer.Typer(no_args_is_help=True, help="Start and watch a close, answer findings, approve statements.")
 
@@ -29,24 +24,6 @@ Customer = Annotated[str, typer.Option(help="The customer's id.")]
 Revision = Annotated[int, typer.Option(help="The close's revision; above 1 once reopened.")]
 
 ENDED = frozenset({State.DONE, State.SKIPPED})
-
-
-class PeriodNotOver(Refusal):
-    """The month has not ended yet in the entity's zone."""
-
-    remedy = "Wait until it is over; the Schedule starts its close by itself on the 1st."
-
-
-class AlreadyStarted(Refusal):
-    """The month's close was started before: one month has one close."""
-
-    remedy = "See where it stands: tieout close status MONTH."
-
-
-class NotYours(Refusal):
-    """The person's roles do not allow this."""
-
-    remedy = "Ask somebody with the role."
 
 
 class NothingToSign(Refusal):
@@ -78,29 +55,13 @@ def start(
         raise typer.BadParameter("a comparison belongs to a dry run: add --dry-run", param_hint="--against")
     billed = read_billed(against) if against is not None else None
     door = Door()
-    period = month_period(month, door.config.entity_zone)
-    if period.ends_at > door.clock.now():
-        raise PeriodNotOver("the period is not over", month=month, ends_at=period.ends_at.isoformat())
+    close_desk.refuse_unfinished(month, door.config.entity_zone, door.clock)
     token = token_of(door.config, person)
     revision = _next_dry_run(door, month) if dry_run else 1
 
     async def work() -> tuple[str, MonthClosed | None]:
         starter = (await door.desk()).person(token)
-        if not {Role.PREPARER, Role.CONTROLLER} & set(starter.roles):
-            raise NotYours(f"{starter.id} may not start a close", needs="preparer or controller")
-        client = await door.client()
-        try:
-            handle = await client.start_workflow(
-                MonthlyClose.run,
-                CloseMonth(month=month, revision=revision, started_by=starter.id, by_hand=True, dry_run=dry_run),
-                id=close_id(month, revision),
-                task_queue=options.CLOSE_QUEUE,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                search_attributes=TypedSearchAttributes([SearchAttributePair(search.PERIOD, month)]),
-                static_summary=f"{'dry run of' if dry_run else 'close of'} {month}",
-            )
-        except WorkflowAlreadyStartedError as error:
-            raise AlreadyStarted("this month's close was started before", month=month) from error
+        handle = await close_desk.start(await door.client(), starter, month, revision, dry_run)
         return handle.id, await handle.result() if dry_run else None
 
     workflow_id, closed = wait_for(work)
@@ -267,17 +228,7 @@ def lock(month: Month, reason: Reason, revision: Revision = 1, person: As = None
     token = token_of(door.config, person)
 
     async def work() -> tuple[str, ...]:
-        desk = await door.desk()
-        decision = desk.write(DecisionKind.LOCK, token, month, revision, EVERYONE, month, reason, {})
-        client = await door.client()
-        locked = await client.execute_workflow(
-            LockPeriod.run,
-            LockMonth(month=month, revision=revision, decision=decision.id),
-            id=f"lock/{month}/{decision.id}",
-            task_queue=options.CLOSE_QUEUE,
-            static_summary=f"lock {month}",
-        )
-        return locked.accrued
+        return await close_desk.lock(await door.client(), await door.desk(), token, month, revision, reason)
 
     accrued = wait_for(work)
     if as_json:

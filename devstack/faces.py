@@ -30,6 +30,7 @@ class Faces:
         given["TIEOUT_PAGES_SECRET"] = state.secret("identity", "pages-secret")
         console = Server("console", "web.console", state, given)
         given["TIEOUT_CONSOLE_URL"] = console.url
+        given["TIEOUT_PORTAL_URL"] = self.portal.url
         self.identity = Server("identity", "devstack.identity", state, given)
         given["TIEOUT_IDENTITY_ISSUER"] = self.identity.url
         self.console = console.with_environment(given)

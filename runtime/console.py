@@ -1,17 +1,275 @@
-"""The console's door to the books: what finance sees of every customer, as the role that writes decisions alone."""
+"""The console's door: what finance sees of every customer, and the desks by which a signed-in person decides."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from temporalio.client import Client
+
+from activities.messages import close_id, customer_close_id
+from activities.ports import Clock
 from adapters.postgres.books import Books
+from adapters.postgres.catalog import PostgresCatalog
+from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
-from models.reports import CloseSummary
+from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.web_sessions import SessionDesk
+from billing.flux import DEFAULT_THRESHOLD, flux
+from billing.reports.registry import REPORTS
+from models.approval import Decision, Verdict
+from models.close import DRY_RUNS_FROM, DecisionKind, Standing, State
+from models.entity import DEFAULT, Entity
+from models.flux import Flux
+from models.money import total
+from models.period import next_month
+from models.reconciliation import Cause
+from models.refusal import Refusal
+from models.reports import CloseSummary, OpenFinding, Report
+from models.statement import Statement
+from models.value import fingerprint_of
+from runtime import close_desk, reports
+from runtime.clock import SystemClock
+from runtime.desk import DeskDoor
+from runtime.finding_desk import Fanned, FindingDesk
+from runtime.rate_desk import RateDesk
+
+CONNECT_WITHIN_SECONDS = 5.0
+
+
+class TemporalUnreachable(Refusal):
+    """The workflows cannot be reached, so nothing can be decided."""
+
+    remedy = "Nothing is lost, and what is shown is what the books have. Try again in a few seconds."
+
+
+class ListChanged(Refusal):
+    """The statements that wait are not those of the list that was signed."""
+
+    remedy = "Read the list again and sign it as it is now."
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A statement that waits for its approval, beside the month before."""
+
+    standing: Standing
+    statement: Statement
+    prior: Statement | None
+    open_findings: int
+
+    @property
+    def change(self) -> Decimal | None:
+        """This total less the one before; None where there is none, or of another currency."""
+        if self.prior is None or self.prior.currency != self.statement.currency:
+            return None
+        return self.statement.total - self.prior.total
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where an engineer looks on: the Temporal UI."""
+
+    ui_url: str = "http://127.0.0.1:8233"
+    namespace: str = "default"
+
+    def close(self, month: str, revision: int) -> str:
+        """Return the address of a month's workflow."""
+        return self._workflow(close_id(month, revision))
+
+    def customer(self, month: str, revision: int, customer: str) -> str:
+        """Return the address of a customer's workflow."""
+        return self._workflow(customer_close_id(month, revision, customer))
+
+    def _workflow(self, workflow_id: str) -> str:
+        name = workflow_id.replace("/", "%2F").replace("@", "%40")
+        return f"{self.ui_url}/namespaces/{self.namespace}/workflows/{name}"
 
 
 class Console:
-    """Reads what the pages of finance show."""
+    """Reads what the pages of finance show, and takes what is decided on them to the workflows."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self,
+        database: Database,
+        connect: Callable[[], Awaitable[Client]] | None = None,
+        *,
+        clock: Clock | None = None,
+        zone: str = "UTC",
+        entity: Entity = DEFAULT,
+        links: Links | None = None,
+    ) -> None:
         self.database = database
         self.books = Books(database)
+        self.closes_book = PostgresCloses(database)
+        self.terms = PostgresTerms(database)
+        self.catalog = PostgresCatalog(database)
+        self.rate_changes = PostgresRateChanges(database)
+        self.clock = clock or SystemClock()
+        self.zone = zone
+        self.links = links or Links()
+        self._entity = entity
+        self._connect = connect
 
     def closes(self) -> tuple[CloseSummary, ...]:
-        """Return the closes, newest first."""
-        return self.books.closes()
+        """Return the closes, newest first; dry runs are in a list of their own."""
+        return tuple(one for one in self.books.closes() if one.revision < DRY_RUNS_FROM)
+
+    def close(self, month: str, revision: int) -> CloseSummary | None:
+        """Return a month's close, or None."""
+        return next((one for one in self.books.closes(month) if one.revision == revision), None)
+
+    def standing(self, month: str, revision: int, customer: str) -> Standing | None:
+        """Return where a customer's close stands, or None."""
+        return next(iter(self.books.standings(month, revision, customer)), None)
+
+    def at_risk(self, findings: Sequence[OpenFinding]) -> dict[str, Decimal]:
+        """Return the money at risk of findings that hold somebody, by currency, whichever way it would go."""
+        amounts: dict[str, list[Decimal]] = {}
+        for one in findings:
+            if one.holds and one.at_risk and one.at_risk.amount is not None and one.at_risk.currency:
+                amounts.setdefault(one.at_risk.currency, []).append(abs(one.at_risk.amount))
+        return {currency: total(parts) for currency, parts in sorted(amounts.items())}
+
+    def waiting(self, month: str, revision: int) -> tuple[Waiting, ...]:
+        """Return the statements that wait for their approval, by customer."""
+        found = []
+        open_findings = self.books.exceptions(month, revision)
+        for standing in self.books.standings(month, revision):
+            waits = standing.stage.value == "approve" and standing.state is State.WAITING
+            statement = self.books.statement(standing.references.get("statement", "")) if waits else None
+            if statement is None:
+                continue
+            mine = sum(one.finding.customer == standing.customer and one.holds for one in open_findings)
+            found.append(Waiting(standing, statement, self.prior(statement), mine))
+        return tuple(found)
+
+    def prior(self, statement: Statement) -> Statement | None:
+        """Return the issued statement of the contract's month before, or None."""
+        before = next_month(statement.period, -1)
+        issued = self.books.issued_statements(statement.contract, before)
+        return next((one for one in issued if one.period == before), None)
+
+    @staticmethod
+    def list_fingerprint(waiting: Sequence[Waiting]) -> str:
+        """Return the fingerprint of a list of statements, as the terminal prints it."""
+        return fingerprint_of(
+            "\n".join(f"{one.standing.customer} {one.standing.references['statement']}" for one in waiting)
+        )
+
+    def flux(self, month: str, revision: int) -> Flux:
+        """Return a month's statements, issued or not, beside those of the month before."""
+        now = []
+        for standing in self.books.standings(month, revision):
+            statement = self.books.statement(standing.references.get("statement", ""))
+            if statement is not None:
+                now.append(statement)
+        prior = [one for one in map(self.prior, now) if one is not None]
+        return flux(prior, now, month, DEFAULT_THRESHOLD)
+
+    def decisions(self, month: str, revision: int, customer: str) -> list[tuple[Decision, Verdict | None]]:
+        """Return the decisions on a customer's close, newest first, each with the workflow's verdict."""
+        judged = {one.decision: one for one in self.closes_book.verdicts(month, revision, customer)}
+        written = self.closes_book.decisions(month, revision, customer)
+        return [(one, judged.get(one.id)) for one in reversed(written)]
+
+    def report(self, name: str, month: str, revision: int = 1) -> Report | None:
+        """Return a report of a month, or None where there is none of this name."""
+        if name not in REPORTS:
+            return None
+        return reports.report_of(name, reports.facts_of(self.database, month, revision, self._entity))
+
+    def reachable(self) -> bool:
+        """Return whether this console was given a way to the workflows."""
+        return self._connect is not None
+
+    async def client(self) -> Client:
+        """Return the way to the workflows; raises TemporalUnreachable."""
+        if self._connect is None:
+            raise TemporalUnreachable("this console has no way to the workflows")
+        try:
+            return await asyncio.wait_for(self._connect(), CONNECT_WITHIN_SECONDS)
+        except (TimeoutError, RuntimeError, OSError) as error:
+            raise TemporalUnreachable("the workflows do not answer") from error
+
+    async def start(self, token: str, month: str, dry_run: bool) -> str:
+        """Start a close as whose session this is, and return its workflow's id."""
+        close_desk.refuse_unfinished(month, self.zone, self.clock)
+        person = self._session_desk().person(token)
+        known = [one.revision for one in self.books.closes(month) if one.revision >= DRY_RUNS_FROM]
+        revision = max(known, default=DRY_RUNS_FROM - 1) + 1 if dry_run else 1
+        return (await close_desk.start(await self.client(), person, month, revision, dry_run)).id
+
+    async def lock(self, token: str, month: str, revision: int, reason: str) -> tuple[str, ...]:
+        """Lock a period as whose session this is; return who was accrued."""
+        client = await self.client()
+        return await close_desk.lock(client, self._desk(client), token, month, revision, reason)
+
+    async def decide(
+        self,
+        token: str,
+        kind: DecisionKind,
+        month: str,
+        revision: int,
+        customer: str,
+        subject: str,
+        reason: str,
+        key: UUID | None = None,
+        payload: Mapping[str, str] | None = None,
+    ) -> Verdict | None:
+        """Decide about a customer's close as whose session this is; None where no worker answered in time.
+
+        Raises:
+            DecisionNotTaken: the workflow refused it, and says why.
+        """
+        desk = self._desk(await self.client())
+        decision = desk.write(kind, token, month, revision, customer, subject, reason, payload or {}, key)
+        return await desk.deliver(decision)
+
+    async def approve_list(self, token: str, month: str, revision: int, seen: str, reason: str) -> Mapping[str, str]:
+        """Approve every statement of the list that was seen; return why each that was not taken was not, by customer.
+
+        Raises:
+            ListChanged: the statements that wait are others now.
+        """
+        clean = [one for one in self.waiting(month, revision) if not one.open_findings]
+        if self.list_fingerprint(clean) != seen:
+            raise ListChanged("the list changed since it was shown", now=self.list_fingerprint(clean)[:12])
+        refused: dict[str, str] = {}
+        for one in clean:
+            customer, statement = one.standing.customer, one.standing.references["statement"]
+            try:
+                await self.decide(
+                    token, DecisionKind.APPROVE, month, revision, customer, statement, reason, payload={"list": seen}
+                )
+            except Refusal as refusal:
+                refused[customer] = refusal.what
+        return refused
+
+    async def findings(self) -> FindingDesk:
+        """Return the desk for findings, as whose session is given to it."""
+        return FindingDesk(self._desk(await self.client()), self.books, self.closes_book)
+
+    async def resolve_kind(
+        self, token: str, month: str, revision: int, kind: Cause, findings: Sequence[str], answer: str, reason: str
+    ) -> Fanned:
+        """Answer findings of one cause by one decision."""
+        desk = await self.findings()
+        return await desk.resolve_kind(token, month, revision, kind, findings, {"answer": answer}, reason)
+
+    async def rates(self) -> RateDesk:
+        """Return the desk for rate changes."""
+        return RateDesk(self._session_desk(), self.rate_changes, await self.client(), self.clock)
+
+    def now(self) -> datetime:
+        """Return the present instant."""
+        return self.clock.now()
+
+    def _session_desk(self) -> SessionDesk:
+        return SessionDesk(self.database, self.clock.now())
+
+    def _desk(self, client: Client) -> DeskDoor:
+        return DeskDoor(self._session_desk(), self.closes_book, client, self.clock)

@@ -101,11 +101,12 @@ class DeskDoor:
         subject: str,
         reason: str,
         payload: Mapping[str, str],
+        key: UUID | None = None,
     ) -> Decision:
-        """Authenticate the person and write the decision row."""
+        """Authenticate the person and write the decision row; once for a key, however often it is sent."""
         return self._desk.write(
             Decision(
-                id=str(uuid4()),
+                id=str(key or uuid4()),
                 kind=kind,
                 period=month,
                 revision=revision,

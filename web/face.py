@@ -31,7 +31,13 @@ NAV = {
         ("/alerts", "Alerts"),
         ("/settings", "Settings"),
     ),
-    "console": (("/close", "Closes"),),
+    "console": (
+        ("/close", "Closes"),
+        ("/invoices", "Invoices"),
+        ("/journal", "Journal"),
+        ("/reports", "Reports"),
+        ("/rates", "Rates"),
+    ),
 }
 
 

@@ -1,14 +1,16 @@
 """Serve finance's pages: python -m web.console --port 8083. As tieout_console they read, and write decisions."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 import uvicorn
+from temporalio.client import Client
 
 from adapters.postgres.web_sessions import PostgresWebSessions
-from runtime import settings, wiring
+from runtime import settings, temporal, wiring
 from runtime.clock import SystemClock
-from runtime.console import Console
+from runtime.console import Console, Links
 from runtime.rooms import refuse_strangers
 from web.console.app import TITLE, console_of
 from web.face import Face
@@ -30,11 +32,31 @@ def main(
     face = Face("console", f"{config.entity} {TITLE}", url, PostgresWebSessions(books), SystemClock(), config.embedded)
     identity = wiring.identity_of(config)
     provider = Provider(identity.issuer, identity.client, identity.secret)
-    app = console_of(face, Console(books), provider, identity.word)
+    console = Console(
+        books,
+        connected(config),
+        zone=config.entity_zone,
+        entity=wiring.entity_of(config),
+        links=Links(config.temporal_ui_url, config.temporal_namespace),
+    )
+    app = console_of(face, console, provider, identity.word)
+    app.state.portal_url = config.portal_url
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
     )  # fmt: skip
+
+
+def connected(config: settings.Settings) -> Callable[[], Awaitable[Client]]:
+    """Return what gives one connection to the workflows, made when it is first asked for."""
+    held: list[Client] = []
+
+    async def connect() -> Client:
+        if not held:
+            held.append(await temporal.connect(config, "console"))
+        return held[0]
+
+    return connect
 
 
 if __name__ == "__main__":

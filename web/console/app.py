@@ -1,12 +1,15 @@
 """Finance's app: closes as the books have them, and what a person may do about them."""
 
-from fastapi import FastAPI
-from fastapi.responses import RedirectResponse
+from http import HTTPStatus
 
-from runtime.console import Console
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+from temporalio.service import RPCError
+
+from runtime.console import Console, TemporalUnreachable
 from web.app import app_of
-from web.console import closes
-from web.face import Face
+from web.console import approval, closes, customers, exceptions, invoices, journal, rates, reports
+from web.face import Face, face_of
 from web.signing_in import Provider, by_provider
 
 TITLE = "Close"
@@ -16,12 +19,23 @@ def console_of(face: Face, console: Console, provider: Provider, word: str) -> F
     """Return the app: the sign-in at a provider, and the pages over a reader of the books."""
     app = app_of(face, form_action=provider.issuer)
     app.state.console = console
+    app.state.portal_url = None
     by_provider(app, provider, word)
+
+    @app.exception_handler(RPCError)
+    @app.exception_handler(TemporalUnreachable)
+    def unreachable(request: Request, _: Exception) -> Response:
+        return face_of(request).problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The workflows can't be reached at the moment, so nothing was decided.",
+            TemporalUnreachable.remedy,
+            {"Retry-After": "10"},
+        )
 
     @app.get("/")
     def home() -> RedirectResponse:
         return RedirectResponse("/close", 303)
 
-    for pages in (closes,):
+    for pages in (closes, exceptions, approval, customers, invoices, journal, reports, rates):
         app.include_router(pages.router)
     return app

@@ -1,14 +1,27 @@
-"""Closes: the periods, how each stands, and what was invoiced."""
+"""Closes: the periods, how each stands, one close with its stages and customers; started and locked from here."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from web.console.reading import console_of
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from models.close import Role, Stage, Standing, State
+from models.visitor import Visitor
+from web.console.reading import PERIOD, Month, Name, Reason, Revision, back, console_of, known
 from web.face import face_of
 from web.live import live
-from web.sessions import SignedIn, visitor
+from web.problem import not_found
+from web.sessions import SignedIn, having, token_in, visitor
+from web.tables import download
 
 router = APIRouter()
 LIST = "console/closes_list.html"
+ONE = "console/close_live.html"
+Starter = Annotated[Visitor, Depends(having(Role.PREPARER, Role.CONTROLLER))]
+Locker = Annotated[Visitor, Depends(having(Role.CONTROLLER))]
+COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "statement", "detail", "since")
 
 
 @router.get("/close")
@@ -26,3 +39,122 @@ async def closes_live(request: Request) -> Response:
         return face_of(request).fragment(LIST, closes=console_of(request).closes())
 
     return live(request, read)
+
+
+@router.post("/close")
+async def start(
+    request: Request,
+    _person: Starter,
+    month: Annotated[str, Form(pattern=PERIOD)],
+    dry_run: Annotated[bool, Form()] = False,
+) -> Response:
+    """Start a close by hand, or a dry run of one."""
+    started = await console_of(request).start(token_in(request), month, dry_run)
+    revision = int(started.partition("@")[2] or 1)
+    return RedirectResponse(back(month, revision), 303)
+
+
+@router.get("/close/{month}")
+def close(
+    request: Request,
+    person: SignedIn,
+    month: Month,
+    revision: Revision = 1,
+    stage: Name = None,
+    state: Name = None,
+) -> Response:
+    """Show a close: its stages, and where each customer stands."""
+    context = _of(request, month, revision, stage, state)
+    return face_of(request).page(request, "console/close.html", visitor=person, **context)
+
+
+@router.get("/live/close/{month}", dependencies=[Depends(visitor)])
+async def close_live(
+    request: Request, month: Month, revision: Revision = 1, stage: Name = None, state: Name = None
+) -> Response:
+    """Send a close again whenever something of it moves."""
+
+    def read() -> str:
+        visitor(request)
+        return face_of(request).fragment(ONE, **_of(request, month, revision, stage, state))
+
+    return live(request, read)
+
+
+@router.get("/close/{month}/customers.csv", dependencies=[Depends(visitor)])
+def customers_csv(
+    request: Request, month: Month, revision: Revision = 1, stage: Name = None, state: Name = None
+) -> Response:
+    """Return the customers of a close as they are shown."""
+    known(request, month, revision)
+    rows = _shown(console_of(request).books.standings(month, revision), stage, state)
+    return download(f"close-{month}@{revision}", COLUMNS, [_cells(one) for one in rows])
+
+
+@router.post("/close/{month}/lock")
+async def lock(request: Request, _person: Locker, month: Month, reason: Reason, revision: Revision = 1) -> Response:
+    """Lock the period; who waits still is accrued."""
+    known(request, month, revision)
+    await console_of(request).lock(token_in(request), month, revision, reason)
+    return RedirectResponse(back(month, revision), 303)
+
+
+def _of(request: Request, month: str, revision: int, stage: str | None, state: str | None) -> dict[str, Any]:
+    console = console_of(request)
+    summary = console.close(month, revision)
+    if summary is None:
+        raise not_found()
+    standings = console.books.standings(month, revision)
+    open_findings = console.books.exceptions(month, revision)
+    return {
+        "close": summary,
+        "month": month,
+        "revision": revision,
+        "stages": _stages(standings),
+        "standings": _shown(standings, stage, state),
+        "customers": len(standings),
+        "ended": sum(one.state in (State.DONE, State.SKIPPED) for one in standings),
+        "approvals": sum(one.stage is Stage.APPROVE and one.state is State.WAITING for one in standings),
+        "parked": sum(one.state in (State.NEEDS_ATTENTION, State.REJECTED) for one in standings),
+        "open_findings": open_findings,
+        "at_risk": console.at_risk(open_findings),
+        "links": console.links,
+        "filters": {"stage": stage, "state": state},
+    }
+
+
+def _stages(standings: Sequence[Standing]) -> list[dict[str, Any]]:
+    """Return the eight stages in order, each with how many are past it, in it, and how those stand."""
+    order = list(Stage)
+    places = [order.index(one.stage) for one in standings]
+    rail = []
+    for at, stage in enumerate(order):
+        here = [one for one in standings if one.stage is stage]
+        done = sum(one.state is State.DONE for one in here)
+        rail.append(
+            {
+                "name": stage.value,
+                "past": sum(place > at for place in places) + done,
+                "states": Counter(one.state.value for one in here if one.state is not State.DONE),
+            }
+        )
+    return rail
+
+
+def _shown(standings: Sequence[Standing], stage: str | None, state: str | None) -> list[Standing]:
+    return [one for one in standings if stage in (None, "", one.stage.value) and state in (None, "", one.state.value)]
+
+
+def _cells(one: Standing) -> tuple[object, ...]:
+    references = one.references
+    return (
+        one.customer,
+        one.stage.value,
+        one.state.value,
+        references.get("total", ""),
+        references.get("currency", ""),
+        one.ending.value if one.ending else "",
+        references.get("statement", ""),
+        one.detail,
+        one.at.isoformat(),
+    )

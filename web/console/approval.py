@@ -1,0 +1,98 @@
+"""Approval: what is to be signed, on one page: the statements, the checks, why they differ, and the signature."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from models.close import Role, State
+from models.visitor import Visitor
+from web.console.reading import Month, Reason, Revision, back, console_of, known
+from web.face import face_of
+from web.sessions import SignedIn, having, token_in, visitor
+from web.tables import download
+
+router = APIRouter()
+APPROVERS = (Role.APPROVER, Role.CONTROLLER)
+Approver = Annotated[Visitor, Depends(having(*APPROVERS))]
+FLUX_COLUMNS = (
+    "customer", "product", "currency", "before", "now", "change", "volume", "mix", "price", "new", "lost", "late",
+    "explain",
+)  # fmt: skip
+
+
+@router.get("/close/{month}/approval")
+def approval(request: Request, person: SignedIn, month: Month, revision: Revision = 1) -> Response:
+    """Show what is to be signed."""
+    known(request, month, revision)
+    console = console_of(request)
+    waiting = console.waiting(month, revision)
+    standings = console.books.standings(month, revision)
+    clean = [one for one in waiting if not one.open_findings]
+    engines = {one.statement.engine for one in waiting}
+    parked = [one.customer for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
+    held = console.books.exceptions(month, revision)
+    checks = [
+        ("No finding holds a customer", not held, f"{len(held)} findings hold somebody"),
+        ("No customer is parked by a refusal", not parked, ", ".join(parked) or "nobody is"),
+        ("All statements were rated by the same engine", len(engines) <= 1, ", ".join(sorted(engines)) or "none waits"),
+        (
+            "Lines sum to each total, and no pool is below zero",
+            True,
+            f"{sum(len(one.statement.lines) for one in waiting):,} lines of {len(waiting)} statements; a statement"
+            " that does not tie cannot be stored",
+        ),
+    ]
+    return face_of(request).page(
+        request,
+        "console/approval.html",
+        visitor=person,
+        month=month,
+        revision=revision,
+        waiting=waiting,
+        clean=clean,
+        checks=checks,
+        flux=console.flux(month, revision),
+        list_fingerprint=console.list_fingerprint(clean),
+        may=bool(set(APPROVERS) & set(person.person.roles)),
+    )
+
+
+@router.post("/close/{month}/approval")
+async def approve_list(
+    request: Request,
+    person: SignedIn,
+    _approver: Approver,
+    month: Month,
+    list_fingerprint: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+    reason: Reason = "",
+    revision: Revision = 1,
+) -> Response:
+    """Sign the list that was seen; what changed since drops out, and is named."""
+    known(request, month, revision)
+    refused = await console_of(request).approve_list(token_in(request), month, revision, list_fingerprint, reason)
+    if not refused:
+        return RedirectResponse(back(month, revision), 303)
+    return face_of(request).page(
+        request,
+        "console/refused.html",
+        visitor=person,
+        month=month,
+        revision=revision,
+        refused=refused,
+        to=back(month, revision, "/approval"),
+    )
+
+
+@router.get("/close/{month}/flux.csv", dependencies=[Depends(visitor)])
+def flux_csv(request: Request, month: Month, revision: Revision = 1) -> Response:
+    """Return the flux as it is shown."""
+    known(request, month, revision)
+    rows = [
+        (
+            row.customer, row.product, row.currency, row.prior, row.this, row.change, row.volume, row.mix, row.price,
+            row.new, row.lost, row.late, "yes" if row.material else "no",
+        )
+        for row in console_of(request).flux(month, revision).rows
+    ]  # fmt: skip
+    return download(f"flux-{month}@{revision}", FLUX_COLUMNS, rows)

@@ -1,0 +1,90 @@
+"""A customer's close: its statement with every line's explanation, its pools and sources, and what is decided on it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from models.close import DecisionKind, Role, Standing
+from models.visitor import Visitor
+from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key
+from web.face import face_of
+from web.problem import not_found
+from web.sessions import VIEW_AS_LASTS, SignedIn, having, new_id, new_token, token_in
+from web.signing_in import link_to
+
+router = APIRouter()
+Customer = Annotated[str, Path(max_length=200)]
+Finance = Annotated[Visitor, Depends(having(Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER))]
+ON_STATEMENT = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT})
+ON_STAGE = frozenset({DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.SKIP})
+
+
+@router.get("/close/{month}/customers/{customer}")
+def customer_close(
+    request: Request, person: SignedIn, month: Month, customer: Customer, revision: Revision = 1
+) -> Response:
+    """Show a customer's close."""
+    console, standing = console_of(request), _standing(request, month, revision, customer)
+    statement = console.books.statement(standing.references.get("statement", ""))
+    return face_of(request).page(
+        request,
+        "console/customer.html",
+        visitor=person,
+        month=month,
+        revision=revision,
+        standing=standing,
+        statement=statement,
+        prior=console.prior(statement) if statement else None,
+        findings=console.books.exceptions(month, revision, customer, answered_too=True),
+        decisions=console.decisions(month, revision, customer),
+        link=console.links.customer(month, revision, customer),
+        may={role.value for role in person.person.roles},
+        key=new_key(),
+    )
+
+
+@router.post("/close/{month}/customers/{customer}/decide")
+async def decide(
+    request: Request,
+    _person: Finance,
+    month: Month,
+    customer: Customer,
+    kind: Annotated[DecisionKind, Form()],
+    key: Key,
+    fingerprint: Annotated[str, Form(pattern="^([0-9a-f]{64})?$")] = "",
+    reason: Reason = "",
+    revision: Revision = 1,
+) -> Response:
+    """Decide on the statement that was seen, or on the stage where the customer stands.
+
+    The workflow judges: who prepared may not approve, and a statement that changed meanwhile is not approved.
+    """
+    standing = _standing(request, month, revision, customer)
+    if kind in ON_STATEMENT and fingerprint:
+        subject = fingerprint
+    elif kind in ON_STAGE:
+        subject = standing.stage.value
+    else:
+        raise not_found()
+    await console_of(request).decide(token_in(request), kind, month, revision, customer, subject, reason, key)
+    return RedirectResponse(back(month, revision, f"/customers/{customer}"), 303)
+
+
+@router.post("/customers/{customer}/view")
+def view_as(request: Request, _person: Finance, customer: Customer) -> Response:
+    """Open the pages a customer sees, to look and not to touch; that it was done is logged."""
+    face, portal = face_of(request), request.app.state.portal_url
+    now, token = face.clock.now(), new_token()
+    if portal is None or not face.sessions.view_as(
+        token_in(request), customer, new_id(), token, now, now + VIEW_AS_LASTS
+    ):
+        raise not_found()
+    return RedirectResponse(link_to(portal, token), 303)
+
+
+def _standing(request: Request, month: str, revision: int, customer: str) -> Standing:
+    standing = console_of(request).standing(month, revision, customer)
+    if standing is None:
+        raise not_found()
+    return standing
