@@ -22,6 +22,11 @@ def money(amount: Decimal, currency: str) -> Markup:
     return Markup('<data class="{}" value="{}">{}</data>').format(kind, decimal_text(amount), text)
 
 
+def booked(amount: str, currency: str) -> Markup:
+    """Return a booked amount that is kept as text, as people read it."""
+    return money(Decimal(amount), currency)
+
+
 def signed(amount: Decimal, currency: str) -> Markup:
     """Return a change with its sign."""
     plus = "+" if amount > 0 else ""
@@ -74,7 +79,7 @@ def state(name: str) -> Markup:
 STATES = {
     "running": ("\N{CLOCKWISE OPEN CIRCLE ARROW}", "quiet"),
     "open": ("\N{WHITE CIRCLE}", "quiet"),
-    "waiting": ("\N{HOURGLASS}", "wait"),
+    "waiting": ("\N{CIRCLE WITH RIGHT HALF BLACK}", "wait"),
     "needs_attention": ("\N{WARNING SIGN}", "bad"),
     "rejected": ("\N{MULTIPLICATION SIGN}", "bad"),
     "done": ("\N{CHECK MARK}", "good"),
@@ -82,11 +87,12 @@ STATES = {
     "locked": ("\N{CHECK MARK}", "good"),
     "skipped": ("\N{EN DASH}", "quiet"),
     "void": ("\N{EN DASH}", "quiet"),
-    "draft": ("\N{HOURGLASS}", "wait"),
+    "draft": ("\N{CIRCLE WITH RIGHT HALF BLACK}", "wait"),
     "final": ("\N{CHECK MARK}", "good"),
 }
 ALL: dict[str, Callable[..., Any]] = {
     "money": money,
+    "booked": booked,
     "signed": signed,
     "quantity": quantity,
     "day": day,

@@ -1,5 +1,7 @@
 """Closes: the periods, how each stands, one close with its stages and customers; started and locked from here."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
 
 router = APIRouter()
+TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
 Starter = Annotated[Visitor, Depends(having(Role.PREPARER, Role.CONTROLLER))]
@@ -48,9 +51,15 @@ async def start(
     month: Annotated[str, Form(pattern=PERIOD)],
     dry_run: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Start a close by hand, or a dry run of one."""
-    started = await console_of(request).start(token_in(request), month, dry_run)
+    """Start a close by hand, or a dry run of one, and go to it; to the live list where no worker has taken it yet."""
+    console = console_of(request)
+    started = await console.start(token_in(request), month, dry_run)
     revision = int(started.partition("@")[2] or 1)
+    until = time.monotonic() + TAKEN_WITHIN_SECONDS
+    while console.close(month, revision) is None:
+        if time.monotonic() > until:
+            return RedirectResponse("/close", 303)
+        await asyncio.sleep(0.1)
     return RedirectResponse(back(month, revision), 303)
 
 

@@ -73,7 +73,7 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.altKey || event.ctrlKey || event.metaKey || event.target.closest("input, select, textarea")) return;
-  const rows = [...document.querySelectorAll("tr a[data-row]")];
+  const rows = [...document.querySelectorAll("[data-row]")];
   const here = rows.indexOf(document.activeElement);
   if (event.key === "j") rows[Math.min(here + 1, rows.length - 1)]?.focus();
   else if (event.key === "k") rows[Math.max(here - 1, 0)]?.focus();

@@ -1,0 +1,158 @@
+"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued and told by mail."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.web.stack_of_faces import Faces, Watched, a_page, chromium, refuse_barriers, shot, up
+
+pytestmark = [pytest.mark.stack, pytest.mark.slow]
+
+MONTH = "2026-10"
+SETTLES_WITHIN_SECONDS = 150
+CUSTOMERS = 13  # twelve with a contract, and an account nobody knows
+PAGES = ("", "/exceptions", "/approval")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def faces(browser: Browser) -> Iterator[Faces]:
+    folder = Path(tempfile.mkdtemp(prefix="tieout-test-"))
+    folder.chmod(0o755)  # PostgreSQL runs as another account where we are root
+    with up(folder / "state") as found:
+        yield found
+
+
+def signed_in(browser: Browser, faces: Faces, who: str, width: int = 1280, dark: bool = False) -> Watched:
+    """Return a page on which somebody of finance is signed in."""
+    watched = a_page(browser, width, dark)
+    watched.page.goto(faces.sign_ins[who])
+    expect(watched.page.get_by_role("heading", name="Closes", exact=True)).to_be_visible()
+    return watched
+
+
+def states(page: Page) -> list[str]:
+    """Return the states of the customers on a close's page."""
+    return page.locator("tbody tr td:nth-child(3)").all_inner_texts()
+
+
+def until(page: Page, url: str, settled: set[str], count: int) -> None:
+    """Wait until every customer of a close is in one of these states; the page brings it by itself."""
+    page.goto(url)
+    over = time.monotonic() + SETTLES_WITHIN_SECONDS
+    while time.monotonic() < over:
+        shown = states(page)
+        if len(shown) == count and all(any(word in state for word in settled) for state in shown):
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"not settled: {states(page)}")
+
+
+def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces) -> None:
+    pia = signed_in(browser, faces, "pia")
+    page, close = pia.page, f"{faces.console}/close/{MONTH}"
+    expect(page.get_by_text("No close yet.")).to_be_visible()
+    refuse_barriers(page, "closes, empty")
+    shot(page, "closes-empty")
+
+    page.get_by_label("Period").fill(MONTH)
+    page.get_by_role("button", name="Start").click()
+    page.wait_for_url(close)
+    until(page, close, {"waiting", "needs attention"}, CUSTOMERS)
+    shot(page, "close-waiting")
+
+    # Pia started it: she may not approve.
+    page.goto(f"{close}/customers/lyra")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("may not approve")).to_be_visible()
+
+    # She answers each kind of finding at once, and takes the account nobody knows out.
+    page.goto(f"{close}/exceptions")
+    shot(page, "exceptions")
+    for cause in page.locator("select[name=cause] option").evaluate_all("all => all.map(one => one.value)")[1:]:
+        page.goto(f"{close}/exceptions?cause={cause}")
+        page.locator("#bulk summary").click()
+        page.locator("#bulk").get_by_label("Reason").fill(f"the logs show {cause}")
+        page.locator("#bulk").get_by_role("button").click()
+        expect(page.get_by_role("heading", name="findings answered")).to_be_visible()
+    cora = signed_in(browser, faces, "cora")
+    cora.page.goto(f"{close}/customers/KITE-EU")
+    cora.page.get_by_label("Do").select_option("skip")
+    cora.page.get_by_label("Reason").fill("it is kite's, answered there")
+    cora.page.get_by_role("button", name="Do it").click()
+    expect(cora.page.get_by_text("skipped").first).to_be_visible()
+    until(page, close, {"waiting", "skipped"}, CUSTOMERS)
+    page.goto(f"{close}/exceptions")
+    expect(page.get_by_text("Nothing needs you.")).to_be_visible()
+
+    # Aron signs the list; what needs two people waits for Abby.
+    aron, abby = signed_in(browser, faces, "aron"), signed_in(browser, faces, "abby")
+    aron.page.goto(f"{close}/approval")
+    shot(aron.page, "approval")
+    aron.page.get_by_role("button", name="Approve 12 statements").click()
+    aron.page.wait_for_url(close)
+    abby.page.goto(f"{close}/customers/acme")
+    abby.page.get_by_role("button", name="Approve").dblclick()
+    expect(abby.page.get_by_text("done").first).to_be_visible()
+    until(page, close, {"done", "skipped"}, CUSTOMERS)
+    shot(page, "close-done")
+    approvals = abby.page.locator("tbody tr", has_text="Abby").count()
+    assert approvals == 1  # a double click sends one message
+
+    # Every customer has the invoice that was approved, to the cent.
+    totals = dict(
+        zip(
+            page.locator("tbody tr th").all_inner_texts(),
+            page.locator("tbody tr td:nth-child(4)").all_inner_texts(),
+            strict=True,
+        )
+    )
+    page.goto(f"{faces.console}/invoices?period={MONTH}")
+    shot(page, "invoices")
+    invoiced = dict(
+        zip(
+            page.locator("tbody tr td:nth-child(2)").all_inner_texts(),
+            page.locator("tbody tr td:nth-child(4)").all_inner_texts(),
+            strict=True,
+        )
+    )
+    assert invoiced == {customer: total for customer, total in totals.items() if customer != "KITE-EU"}
+    assert len(invoiced) == CUSTOMERS - 1
+
+    for watched in (pia, cora, aron, abby):
+        assert watched.strangers == []
+        assert watched.errors == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+def test_every_page_of_the_console_is_open_to_everybody(browser: Browser, faces: Faces, width: int, dark: bool) -> None:
+    watched = signed_in(browser, faces, "cora", width, dark)
+    page = watched.page
+    invoice = f"/invoices/{MONTH}@1/acme/USD"
+    addresses = ["/close", *(f"/close/{MONTH}{one}" for one in PAGES), f"/close/{MONTH}/customers/acme"]
+    addresses += [
+        "/invoices",
+        invoice,
+        f"/journal?period={MONTH}",
+        "/reports",
+        "/rates",
+        f"/reports/revenue?period={MONTH}",
+    ]
+    for address in addresses:
+        page.goto(f"{faces.console}{address}")
+        expect(page.locator("h1")).to_be_visible()
+        refuse_barriers(page, address)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{address} is {wide} wide"
+        shot(page, f"console-{width}{'-dark' if dark else ''}-{address.strip('/').replace('/', '-').partition('?')[0]}")
+    assert watched.strangers == []
+    assert watched.errors == []
