@@ -97,7 +97,7 @@ def world(fresh_database: Books) -> Iterator[World]:
     clock, mails = Clock(), list[tuple[str, str]]()
     portal_role = fresh_database.as_role("portal")
     face = Face("portal", "Billing", URL, PostgresWebSessions(portal_role), clock)
-    app = portal_of(face, Portal(portal_role), lambda address, link: mails.append((address, link)))
+    app = portal_of(face, Portal(portal_role), lambda address, link: mails.append((address, link)), "Lumen")
     world = World(fresh_database, clock, mails, app)
     yield world
     for client in world.clients:

@@ -29,7 +29,8 @@ def main(
     sessions, clock = PostgresWebSessions(books), SystemClock()
     url = (config.portal_url or f"http://{host}:{port}").rstrip("/")
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)
-    app = portal_of(face, Portal(books), Mail(wiring.smtp_of(config), config.mail_from).sign_in_link)
+    mail = Mail(wiring.smtp_of(config), config.mail_from)
+    app = portal_of(face, Portal(books, wiring.store_of(config)), mail.sign_in_link, config.entity)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
