@@ -6,9 +6,10 @@ import typer
 
 from activities.messages import EventApplied
 from adapters.postgres.stripe_events import PostgresEvents
+from billing.explained import explanation_of
 from cli import correction
 from cli.door import Door, wait_for
-from cli.explanation import explanation_of, print_explanation
+from cli.explanation import print_explanation
 from cli.output import As, AsJson, Exit, Month, Reason, leave, money, print_json, print_table, say
 from models.correction import Cause, CorrectionRequest, Settlement
 from models.refusal import Refusal

@@ -16,12 +16,13 @@ from adapters.files import (
     read_statements,
     read_usage,
 )
+from billing.explained import explanation_of
 from billing.rating import backlog
 from billing.rating.statement import statement_for
 from billing.rating.timeline import timeline_of
 from billing.simulation import difference
 from cli.contract import opening_of
-from cli.explanation import explanation_of, print_explanation
+from cli.explanation import print_explanation
 from cli.moved import print_differences
 from cli.output import AsJson, money, print_json, print_table, say
 from models.contract import Contract

@@ -3,13 +3,14 @@
 A template draws them (`charts.html`), with a title, a description, and the same numbers as a table beside it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 WIDTH, HEIGHT = 720, 240
-LEFT, RIGHT, TOP, BOTTOM = 64, 8, 12, 28
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 12, 34
 MOST_SERIES = 9
 OTHER = "other"
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -34,6 +35,13 @@ class Tick:
 
     at: float
     text: str
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """Return the text on two rows where it has several words."""
+        words = self.text.split(" ")
+        middle = (len(words) + 1) // 2
+        return tuple(part for part in (" ".join(words[:middle]), " ".join(words[middle:])) if part)
 
 
 @dataclass(frozen=True)
@@ -109,15 +117,15 @@ def burn_down(
     steps = max(len(straight), len(rows) + max(len(low) - 1, 0), 2)
     highest = max([value for _, value in rows] + [*straight, *high, Decimal(0)])
     scale = _Scale(0.0, float(highest))
-    step = (WIDTH - LEFT - RIGHT) / (steps - 1)
+    step = (WIDTH - LEFT - RIGHT) / steps
 
     def points(values: Sequence[Decimal], first: int = 0) -> list[str]:
-        return [f"{LEFT + (first + i) * step:.1f},{scale.y(float(value)):.1f}" for i, value in enumerate(values)]
+        return [f"{LEFT + (first + i + 0.5) * step:.1f},{scale.y(float(value)):.1f}" for i, value in enumerate(values)]
 
     begins = max(len(rows) - 1, 0)
     band = " ".join([*points(high, begins), *reversed(points(low, begins))]) if low else ""
     lines = (("straight", " ".join(points(straight))), ("left", " ".join(points([value for _, value in rows]))))
-    return Drawing((), lines, scale.ticks(), _below([label for label, _ in rows], step, 0.0), (), band)
+    return Drawing((), lines, scale.ticks(), _below([label for label, _ in rows], step), (), band)
 
 
 def sparkline(values: Sequence[Decimal]) -> str:
@@ -133,12 +141,15 @@ def sparkline(values: Sequence[Decimal]) -> str:
 def waterfall(rows: Sequence[tuple[str, Decimal]], first: tuple[str, Decimal], last: tuple[str, Decimal]) -> Drawing:
     """Return the way from one total to another: the first whole, each change from where the one before ended, the last.
 
-    Series 0 is a total, 1 goes up, 2 goes down. That the changes lead to the last is for who made them to prove.
+    Where the changes are small beside the totals, the axis begins above zero. Series 0 is a total, 1 goes up, 2 goes
+    down. That the changes lead to the last is for who made them to prove.
     """
     levels = [first[1]]
     for _, change in rows:
         levels.append(levels[-1] + change)
-    scale = _Scale(float(min(*levels, last[1], Decimal(0))), float(max(*levels, last[1], Decimal(0))))
+    low, high = float(min(*levels, last[1])), float(max(*levels, last[1]))
+    floor = low - (high - low) if low > 0 and (high - low) * 4 < low else min(low, 0.0)
+    scale = _Scale(floor, max(high, 0.0), from_zero=floor <= 0)
     step = (WIDTH - LEFT - RIGHT) / (len(rows) + 2)
 
     def mark(place: int, label: str, value: Decimal, start: float, end: float, series: int) -> Mark:
@@ -148,35 +159,34 @@ def waterfall(rows: Sequence[tuple[str, Decimal]], first: tuple[str, Decimal], l
             round(x, 2), round(top, 2), round(step * 0.76, 2), round(max(bottom - top, 1), 2), series, label, value
         )
 
-    marks = [mark(0, first[0], first[1], 0, float(first[1]), 0)]
+    marks = [mark(0, first[0], first[1], scale.low, float(first[1]), 0)]
     marks += [
         mark(place, label, change, float(levels[place - 1]), float(levels[place]), 1 if change >= 0 else 2)
         for place, (label, change) in enumerate(rows, 1)
     ]
-    marks.append(mark(len(rows) + 1, last[0], last[1], 0, float(last[1]), 0))
+    marks.append(mark(len(rows) + 1, last[0], last[1], scale.low, float(last[1]), 0))
     names = [first[0], *(label for label, _ in rows), last[0]]
-    return Drawing(tuple(marks), (), scale.ticks(), _below(names, step), (), base=scale.y(0))
+    return Drawing(tuple(marks), (), scale.ticks(), _below(names, step), (), base=scale.y(scale.low))
 
 
 class _Scale:
-    """From a value to a place, on an axis whose ticks are round numbers."""
+    """From a value to a place, on an axis whose ticks are round numbers; it holds zero unless `from_zero` is not."""
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: float, high: float, from_zero: bool = True) -> None:
         raw = (high - low) / 4 or 1.0
-        power = 10.0 ** (len(f"{int(raw)}") - 1) if raw >= 1 else 10.0 ** -len(f"{int(1 / raw)}")
+        power = 10.0 ** math.floor(math.log10(raw))
         self._step = next(power * one for one in _STEPS if power * one >= raw * 0.999)
-        self._low = self._step * -(-int(-low / self._step * 1000) // 1000) * -1 if low < 0 else 0.0
-        count = max(1, -(-int((high - self._low) / self._step * 1000) // 1000))
-        self._high = self._low + self._step * count
+        self.low = math.floor(low / self._step) * self._step if low < 0 or not from_zero else 0.0
+        self._high = self.low + self._step * max(1, math.ceil((high - self.low) / self._step - 1e-9))
 
     def y(self, value: float) -> float:
         """Return the height a value stands at."""
-        return TOP + (HEIGHT - TOP - BOTTOM) * (self._high - value) / (self._high - self._low)
+        return TOP + (HEIGHT - TOP - BOTTOM) * (self._high - value) / (self._high - self.low)
 
     def ticks(self) -> tuple[Tick, ...]:
         """Return the lines across."""
-        count = round((self._high - self._low) / self._step)
-        values = [self._low + self._step * i for i in range(count + 1)]
+        count = round((self._high - self.low) / self._step)
+        values = [self.low + self._step * i for i in range(count + 1)]
         return tuple(Tick(round(self.y(value), 2), _axis(value)) for value in values)
 
 

@@ -17,7 +17,7 @@ SHORT = 12
 
 def money(amount: Decimal, currency: str) -> Markup:
     """Return a booked amount as people read it, with the exact one for programs: <data value>1,234.50 USD</data>."""
-    text = money_text(amount, currency).replace(" ", "\N{NO-BREAK SPACE}")
+    text = money_text(amount, currency).replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
     kind = "money negative" if amount < 0 else "money"
     return Markup('<data class="{}" value="{}">{}</data>').format(kind, decimal_text(amount), text)
 

@@ -42,14 +42,11 @@ class Database:
     def reading(self, customer: str | None = None) -> Iterator[Session]:
         """Yield a session in one read-only snapshot: all it reads is of one instant."""
         with Session(self._snapshots) as session, session.begin():
-            if customer is not None:
-                session.connection().execute(
-                    text("SELECT set_config('tieout.customer', :customer, true)"), {"customer": customer}
-                )
+            _name(session, customer)
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, customer: str | None = None) -> Iterator[Session]:
         """Yield a session whose work is committed together at its end, or not at all.
 
         Raises:
@@ -57,6 +54,7 @@ class Database:
         """
         try:
             with Session(self.engine) as session, session.begin():
+                _name(session, customer)
                 yield session
         except DBAPIError as error:
             refusal = _refusal(error)
@@ -67,6 +65,14 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+def _name(session: Session, customer: str | None) -> None:
+    """Say for this transaction alone whose rows may be seen."""
+    if customer is not None:
+        session.connection().execute(
+            text("SELECT set_config('tieout.customer', :customer, true)"), {"customer": customer}
+        )
 
 
 def code_of(error: DBAPIError) -> str | None:

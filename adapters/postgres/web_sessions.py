@@ -13,7 +13,7 @@ from models.approval import Person
 from models.books import NotAuthenticated
 from models.close import Role
 from models.tables.faces import PersonSubjectRow, PortalUserRow
-from models.visitor import Guest, PortalRole, PortalUser, Visitor
+from models.visitor import Guest, PortalRole, PortalUser, Share, Visitor
 
 
 class PostgresWebSessions:
@@ -117,6 +117,11 @@ class PostgresWebSessions:
             person=row.person,
             expires_at=row.expires_at,
         )
+
+    def share(self, token: str, at: datetime) -> Share | None:
+        """Return the share link this token opens, or None where none is in force."""
+        row = self._first("SELECT * FROM tieout.share_of(:token, :at)", token=token, at=at)
+        return None if row is None else Share(**row._mapping)
 
     def end(self, token: str, at: datetime) -> None:
         """End a session; a second time changes nothing."""

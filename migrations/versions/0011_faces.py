@@ -313,9 +313,10 @@ DOORS = (
         (PORTAL,),
         f"""
         CREATE FUNCTION tieout.share_of(
-            token text, at timestamptz, OUT id text, OUT customer text, OUT scope text, OUT expires_at timestamptz
+            token text, at timestamptz, OUT id text, OUT customer text, OUT scope text, OUT made_by text,
+            OUT made_at timestamptz, OUT expires_at timestamptz
         ) RETURNS SETOF record {_ASKS} AS $$
-            SELECT id, customer, scope, expires_at FROM tieout.share_links
+            SELECT id, customer, scope, made_by, made_at, expires_at FROM tieout.share_links
             WHERE link_sha256 = tieout.fingerprint_of(token) AND revoked_at IS NULL AND expires_at > at
         $$
         """,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -19,6 +20,7 @@ from models.close import Role
 from models.visitor import PortalRole, PortalUser
 from runtime.portal import Portal
 from tests.postgres_fixture import Books
+from tests.web.filled import Shelf, fill
 from web.face import Face
 from web.portal.app import portal_of
 
@@ -48,6 +50,7 @@ class World:
 
     books: Books
     clock: Clock
+    shelf: Shelf
     mails: list[tuple[str, str]]
     app: FastAPI
     clients: list[TestClient] = field(default_factory=list)
@@ -84,7 +87,7 @@ def csrf_in(page: str) -> str:
 
 
 @pytest.fixture
-def world(fresh_database: Books) -> Iterator[World]:
+def world(fresh_database: Books, tmp_path: Path) -> Iterator[World]:
     """A portal whose customers are acme and bolt."""
     owner = fresh_database.owner_url
     seed_people(owner, [("pia", "Pia", (Role.PREPARER,), "t-pia"), ("cora", "Cora", (Role.CONTROLLER,), "t-cora")])
@@ -97,11 +100,21 @@ def world(fresh_database: Books) -> Iterator[World]:
     clock, mails = Clock(), list[tuple[str, str]]()
     portal_role = fresh_database.as_role("portal")
     face = Face("portal", "Billing", URL, PostgresWebSessions(portal_role), clock)
-    app = portal_of(face, Portal(portal_role), lambda address, link: mails.append((address, link)))
-    world = World(fresh_database, clock, mails, app)
+    shelf = Shelf(tmp_path)
+    portal = Portal(portal_role, shelf)
+    app = portal_of(face, portal, lambda address, link: mails.append((address, link)), "Lumen")
+    world = World(fresh_database, clock, shelf, mails, app)
     yield world
     for client in world.clients:
         client.close()
+
+
+@pytest.fixture
+def filled(world: World) -> World:
+    """The portal with two months of both customers."""
+    for customer in ("acme", "bolt"):
+        fill(world.books, world.shelf, customer)
+    return world
 
 
 @contextlib.contextmanager

@@ -30,7 +30,8 @@ def main(
     url = (config.portal_url or f"http://{host}:{port}").rstrip("/")
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)
     mailer = wiring.mailer_of(config)
-    app = portal_of(face, Portal(books), mailer.sign_in_link if mailer else no_mail)
+    send = mailer.sign_in_link if mailer else no_mail
+    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,

@@ -7,17 +7,18 @@ from fastapi import FastAPI
 from runtime.portal import Portal
 from web.app import app_of
 from web.face import Face
-from web.portal import overview
+from web.portal import alerts, exports, invoices, overview, pools, settings, usage
 from web.signing_in import by_link
 
 TITLE = "Billing"
 
 
-def portal_of(face: Face, portal: Portal, mail: Callable[[str, str], None]) -> FastAPI:
-    """Return the app: the sign-in by link, and the pages over a reader of the books."""
+def portal_of(face: Face, portal: Portal, mail: Callable[[str, str], None], issuer: str) -> FastAPI:
+    """Return the app: the sign-in by link, and the pages over a reader of the books; `issuer` is who bills."""
     app = app_of(face)
     app.state.portal = portal
+    app.state.issuer = issuer
     by_link(app, mail)
-    for pages in (overview,):
+    for pages in (overview, usage, pools, invoices, exports, alerts, settings):
         app.include_router(pages.router)
     return app

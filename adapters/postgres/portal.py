@@ -1,0 +1,131 @@
+"""Portal: what one customer's pages keep (share links, alerts, exports, who looked), and the terms they show.
+
+Every transaction names the customer, and the database shows and takes no other's rows: no query here repeats it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from adapters.postgres.sessions import Database
+from models.contract import Contract
+from models.correction import Correction
+from models.reconciliation import Reconciliation
+from models.visitor import Alert, Export, PortalUser, Share
+
+_CORRECTIONS = """
+    SELECT c.body, max(s.recorded_at) AS at FROM corrections c
+    JOIN correction_steps s ON s.correction = c.id AND s.step = 'settled'
+    GROUP BY c.id, c.body, c.position ORDER BY c.position DESC
+"""
+
+
+class PostgresPortal:
+    """Reads and writes as the portal, for one customer."""
+
+    def __init__(self, database: Database, customer: str) -> None:
+        self.database = database
+        self.customer = customer
+
+    def contracts(self) -> tuple[Contract, ...]:
+        """Return the versions of the customer's contracts, newest first."""
+        rows = self._rows("SELECT body FROM contracts ORDER BY effective_on DESC, position DESC")
+        return tuple(Contract.from_text(row.body) for row in rows)
+
+    def reconciliation(self, fingerprint: str) -> Reconciliation | None:
+        """Return a reconciliation of the customer's, or None."""
+        rows = self._rows("SELECT body FROM reconciliations WHERE fingerprint = :it", it=fingerprint)
+        return Reconciliation.from_text(rows[0].body) if rows else None
+
+    def corrections(self) -> tuple[tuple[Correction, datetime], ...]:
+        """Return what was corrected of the customer's invoices, newest first, with when it was settled."""
+        return tuple((Correction.from_text(row.body), row.at) for row in self._rows(_CORRECTIONS))
+
+    def users(self) -> tuple[PortalUser, ...]:
+        """Return who may see these pages, by id."""
+        rows = self._rows("SELECT id, customer, email, name, role FROM portal_users WHERE active ORDER BY id")
+        return tuple(PortalUser.model_validate(dict(row._mapping), strict=False) for row in rows)
+
+    def shares(self) -> tuple[Share, ...]:
+        """Return the share links, newest first."""
+        rows = self._rows(
+            "SELECT id, customer, scope, made_by, made_at, expires_at, revoked_at FROM share_links"
+            " ORDER BY made_at DESC, id"
+        )
+        return tuple(Share(**row._mapping) for row in rows)
+
+    def share(self, share: Share, token: str) -> None:
+        """Keep a share link; of its token only the hash."""
+        self._write(
+            "INSERT INTO share_links (id, link_sha256, customer, scope, made_by, made_at, expires_at)"
+            " VALUES (:id, tieout.fingerprint_of(:token), :customer, :scope, :made_by, :made_at, :expires_at)",
+            **share.model_dump(exclude={"revoked_at"}),
+            token=token,
+        )
+
+    def revoke(self, share: str, at: datetime) -> bool:
+        """Revoke a share link and return whether there is one of this id."""
+        self._write("UPDATE share_links SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL", id=share, at=at)
+        return bool(self._rows("SELECT id FROM share_links WHERE id = :id", id=share))
+
+    def exports(self) -> tuple[Export, ...]:
+        """Return the files that were made, newest first."""
+        rows = self._rows(
+            "SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports"
+            " ORDER BY position DESC LIMIT 200"
+        )
+        return tuple(Export(**row._mapping) for row in rows)
+
+    def export(self, export_id: str) -> Export | None:
+        """Return a file that was made, or None."""
+        return next((one for one in self.exports() if one.id == export_id), None)
+
+    def keep_export(self, export: Export) -> None:
+        """Keep that a file was made."""
+        self._write(
+            "INSERT INTO exports"
+            " (id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at)"
+            " VALUES (:id, :customer, :period, :kind, :format, :statement, :rows_written, :sha256, :made_by, :made_at)",
+            **export.model_dump(),
+        )
+
+    def alerts(self) -> tuple[Alert, ...]:
+        """Return the alerts in force, oldest first."""
+        rows = self._rows(
+            "SELECT id, customer, kind, subject, threshold, made_by, made_at, ended_at FROM alerts"
+            " WHERE ended_at IS NULL ORDER BY made_at, id"
+        )
+        return tuple(Alert(**row._mapping) for row in rows)
+
+    def keep_alert(self, alert: Alert) -> None:
+        """Keep an alert."""
+        self._write(
+            "INSERT INTO alerts (id, customer, kind, subject, threshold, made_by, made_at)"
+            " VALUES (:id, :customer, :kind, :subject, :threshold, :made_by, :made_at)",
+            **alert.model_dump(exclude={"ended_at"}),
+        )
+
+    def end_alert(self, alert: str, at: datetime) -> bool:
+        """End an alert and return whether there is one of this id."""
+        self._write("UPDATE alerts SET ended_at = :at WHERE id = :id AND ended_at IS NULL", id=alert, at=at)
+        return bool(self._rows("SELECT id FROM alerts WHERE id = :id", id=alert))
+
+    def looked(self, who: str, what: str, at: datetime) -> None:
+        """Log who looked at what."""
+        self._write(
+            "INSERT INTO views (face, customer, who, what, recorded_at) VALUES ('portal', :customer, :who, :what, :at)",
+            customer=self.customer,
+            who=who,
+            what=what,
+            at=at,
+        )
+
+    def _rows(self, sql: str, **named: Any) -> Sequence[Any]:
+        with self.database.reading(self.customer) as session:
+            return session.connection().execute(text(sql), named).all()
+
+    def _write(self, sql: str, **named: Any) -> None:
+        with self.database.writing(self.customer) as session:
+            session.connection().execute(text(sql), named)

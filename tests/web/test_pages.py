@@ -1,0 +1,237 @@
+"""What the pages say is what the books have: one number everywhere, each with its explanation."""
+
+import csv
+import hashlib
+import io
+import re
+from decimal import Decimal
+
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import URL
+
+from adapters.postgres.sessions import Database
+from adapters.postgres.web_sessions import PostgresWebSessions
+from runtime.portal import Portal
+from tests.web.conftest import ISSUER, NOON, World, a_free_port, csrf_in
+from tests.web.conftest import URL as ADDRESS
+from web.face import Face
+from web.portal.app import portal_of
+
+pytestmark = pytest.mark.stack
+INVOICE = "/invoices/2026-10@1/acme/USD"
+
+
+def values(page: str, after: str = "") -> list[str]:
+    """Return the amounts of a page, from a word on, as they are for programs."""
+    return re.findall(r'<data class="money[^"]*" value="([^"]+)"', page[page.index(after) :])
+
+
+def test_the_headline_is_the_invoice_is_the_export(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    overview, invoice = browser.get("/").text, browser.get(INVOICE).text
+    assert "Billed for October 2026" in overview
+    assert values(overview, 'class="figure"')[0] == "140"  # 130.00 + 50.00 - 40.00
+    assert values(invoice, 'class="figure"')[0] == "140"
+    assert values(invoice, 'id="total"')[0] == "140"
+    assert values(browser.get("/invoices").text)[0] == "140"
+    rows = exported(filled, "lines", "csv")
+    assert sum(Decimal(row["amount"]) for row in rows) == 140
+    assert sum(Decimal(row["BilledCost"]) for row in exported(filled, "focus", "csv")) == 140
+
+
+def test_the_total_is_made_up_of_parts_that_sum_to_it(filled: World) -> None:
+    page = filled.signed_in("acme-viewer").get(INVOICE).text
+    table = page[page.index("How the total is made up") : page.index("</table>")]
+    assert [name for name in ("Usage", "Fees", "Paid by commitments") if name in table] == [
+        "Usage",
+        "Fees",
+        "Paid by commitments",
+    ]
+    assert values(table) == ["130", "50", "-40", "140"]
+
+
+def test_usage_is_a_subtotal_by_day_and_never_the_amount_due(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    page = browser.get("/usage").text
+    assert "Subtotal before pools, credits and minimums" in page
+    assert values(page)[:2] == ["130", "140"]  # the subtotal, then what is due
+    assert page.count("<svg") >= 1
+    rows = list(csv.DictReader(io.StringIO(browser.get("/usage.csv").text)))
+    # 130.00 over 130 minutes: a dollar a minute, on the days it was used.
+    assert [(row["day"], row["call.minutes"]) for row in rows] == [
+        ("2026-10-01", "10"),
+        ("2026-10-02", "20"),
+        ("2026-10-31", "100"),
+    ]
+    september = browser.get("/usage?month=2026-09").text
+    assert "no usage by day" in september
+    assert browser.get("/usage?month=2020-01").status_code == 404
+    assert browser.get("/usage?month=x").status_code == 422
+
+
+def test_why_october_differs_from_september(filled: World) -> None:
+    page = filled.signed_in("acme-admin").get(INVOICE).text
+    why = page[page.index('id="why"') :]
+    # 90.00 to 140.00: calls +30.00, and the pool pays 20.00 less.
+    assert values(why)[:2] == ["90", "140"]
+    table = why[why.index("<tbody>") :]
+    assert values(table)[:4] == ["90", "30", "20", "140"]
+    assert "Paid by commitments" in table
+
+
+def test_a_line_shows_the_very_explanation_the_terminal_prints(filled: World) -> None:
+    page = filled.signed_in("acme-admin").get(INVOICE).text
+    line = page[page.index('id="line-1"') : page.index('id="line-2"')]
+    for said in ("by hand", "acme@1", "<code>calls</code>", "draw/pool", "40 opening + 0 granted"):
+        assert said in line, said
+    assert values(line[line.index("By day") :]) == ["10", "20", "100"]
+
+
+def test_commitments_show_what_is_left_and_are_honest_about_the_pace(filled: World) -> None:
+    page = filled.signed_in("acme-admin").get("/commitments").text
+    assert values(page)[:3] == ["100", "100", "0"]
+    assert "used up" in page
+
+
+def exported(world: World, kind: str, form: str) -> list[dict[str, str]]:
+    """Make an export and return its rows, with count and hash held against the list."""
+    browser = world.signed_in("acme-admin")
+    token = csrf_in(browser.get("/exports").text)
+    browser.post("/exports", data={"csrf": token, "month": "2026-10", "kind": kind, "format": form})
+    page = browser.get("/exports").text
+    [path] = re.findall(r'href="(/exports/\w+)"', page)[:1]
+    answer = browser.get(path)
+    sha256 = hashlib.sha256(answer.content).hexdigest()
+    assert sha256 in page
+    assert answer.headers["x-content-sha256"] == sha256
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    else:
+        rows = pq.read_table(io.BytesIO(answer.content)).to_pylist()
+    assert f'<td class="right">{len(rows)}</td>' in page
+    return rows
+
+
+@pytest.mark.parametrize(("kind", "rows"), [("lines", 3), ("usage", 3), ("focus", 2)])  # a draw is no FOCUS row
+def test_csv_and_parquet_have_the_same_rows(filled: World, kind: str, rows: int) -> None:
+    as_csv, as_parquet = exported(filled, kind, "csv"), exported(filled, kind, "parquet")
+    assert len(as_csv) == rows
+    assert [{name: text or "" for name, text in row.items()} for row in as_parquet] == as_csv
+
+
+def test_every_export_and_its_fetch_is_logged(filled: World) -> None:
+    exported(filled, "lines", "csv")
+    with filled.books.connect("auditor") as connection:
+        rows = connection.execute("SELECT customer, who, what FROM tieout.views").fetchall()
+    assert len(rows) == 1
+    assert rows[0][:2] == ("acme", "acme-admin")
+    assert "lines of 2026-10 as csv, 3 rows" in rows[0][2]
+
+
+def shared(world: World, days: str = "7") -> str:
+    """Return the path of a share link of acme's invoice."""
+    browser = world.signed_in("acme-admin")
+    token = csrf_in(browser.get(INVOICE).text)
+    page = browser.post("/shares", data={"csrf": token, "reference": "2026-10@1/acme/USD", "days": days}).text
+    return re.search(rf"{ADDRESS}(/shared/[\w-]+)", page)[1]  # type: ignore[index]
+
+
+def test_a_share_link_opens_one_page_without_signing_in(filled: World) -> None:
+    path = shared(filled)
+    stranger = filled.browser()
+    page = stranger.get(path)
+    assert page.status_code == 200
+    assert values(page.text, 'id="total"')[0] == "140"
+    assert "Share this invoice" not in page.text
+    assert 'href="/usage"' not in page.text
+    assert stranger.get(INVOICE).status_code == 303  # the page itself stays closed
+    with filled.books.connect("auditor") as connection:
+        looks = connection.execute("SELECT who FROM tieout.views WHERE who LIKE 'share:%'").fetchall()
+    assert len(looks) == 1
+
+
+def test_a_share_link_expires_and_can_be_revoked(filled: World) -> None:
+    first, second = shared(filled, "1"), shared(filled, "30")
+    filled.clock.later(days=1)
+    stranger = filled.browser()
+    assert stranger.get(first).status_code == 404
+    assert stranger.get(second).status_code == 200
+    browser = filled.signed_in("acme-admin")
+    settings = browser.get("/settings").text
+    [revoke] = re.findall(r'action="(/shares/\w+/revoke)"', settings)
+    assert browser.post(revoke, data={"csrf": csrf_in(settings)}).status_code == 303
+    gone = stranger.get(second)
+    assert gone.status_code == 404
+    assert gone.content == stranger.get("/shared/nothing").content
+
+
+def test_a_viewer_and_finance_change_nothing(filled: World) -> None:
+    console = PostgresWebSessions(filled.books.as_role("console"))
+    console.open_person(ISSUER, "pia", "s1", "session", NOON, NOON.replace(hour=20))
+    console.view_as("session", "acme", "l1", "a-link", NOON, NOON.replace(hour=13))
+    finance = filled.browser()
+    finance.post("/sign-in/link/a-link", data={"csrf": csrf_in(finance.get("/sign-in/link/a-link").text)})
+    for browser in (filled.signed_in("acme-viewer"), finance):
+        token = csrf_in(browser.get("/").text)
+        assert "Make a link" not in browser.get(INVOICE).text
+        for path, data in (
+            ("/shares", {"reference": "2026-10@1/acme/USD", "days": "7"}),
+            ("/shares/x/revoke", {}),
+            ("/alerts", {"threshold": "1"}),
+            ("/alerts/x/end", {}),
+        ):
+            assert browser.post(path, data={"csrf": token, **data}).status_code == 403, path
+
+
+def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    token = csrf_in(browser.get("/alerts").text)
+    assert browser.post("/alerts", data={"csrf": token, "threshold": "100.50"}).status_code == 303
+    filled.clock.later(minutes=1)
+    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "subject": "pool"}).status_code == 303
+    page = browser.get("/alerts").text
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, re.DOTALL)
+    assert "October 2026" in rows[0]  # 140.00, September had 90.00
+    assert "September 2026" not in rows[0]
+    assert "September 2026" in rows[1]  # 60 of 100
+    [ended, _] = re.findall(r'action="(/alerts/\w+/end)"', page)
+    browser.post(ended, data={"csrf": token})
+    assert browser.get("/alerts").text.count("/end") == 1
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0", "NaN", "Infinity", "1e40", "=1", "ten", "1,000"])
+def test_a_threshold_that_is_no_amount_is_refused(filled: World, text: str) -> None:
+    browser = filled.signed_in("acme-admin")
+    token = csrf_in(browser.get("/alerts").text)
+    assert browser.post("/alerts", data={"csrf": token, "threshold": text}).status_code == 422
+    assert "No alert is set." in browser.get("/alerts").text
+
+
+def test_the_paper_is_the_one_that_was_stored(filled: World) -> None:
+    answer = filled.signed_in("acme-viewer").get("/papers/2026-10@1/acme/USD")
+    assert answer.content.startswith(b"%PDF")
+    assert answer.headers["content-type"] == "application/pdf"
+
+
+def test_a_first_visit_without_anything_says_what_will_come(world: World) -> None:
+    browser = world.signed_in("acme-admin")
+    assert "No usage yet for this contract." in browser.get("/").text
+    for path in ("/usage", "/commitments", "/credits", "/invoices", "/exports", "/alerts", "/settings"):
+        assert browser.get(path).status_code == 200, path
+    assert browser.get("/usage.csv").status_code == 404
+
+
+def test_without_the_books_a_page_says_so_and_shows_no_number(world: World) -> None:
+    gone = Database(URL.create("postgresql", "u", "p", "127.0.0.1", a_free_port(), "tieout"))
+    face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(gone), world.clock)
+    app = portal_of(face, Portal(gone), lambda *_: None, "Lumen")
+    world.app = app
+    browser = world.browser()
+    browser.cookies.set("tieout-portal", "anything")
+    answer = browser.get("/")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "10"
+    assert "The books can&#39;t be reached" in answer.text
+    assert "money" not in answer.text
+    gone.dispose()
