@@ -20,6 +20,7 @@ from activities.ports import (
     RateChangeBook,
     TermsBook,
     UsageSource,
+    WatchBook,
 )
 from billing.approval import ApprovalPolicy
 from models.entity import DEFAULT, Entity
@@ -36,6 +37,7 @@ class Outside:
     events: EventBook
     controls: ControlBook
     evidence: EvidenceBook
+    watches: WatchBook
     closes: CloseBook
     invoices: InvoiceBook
     journal: JournalBook

@@ -5,7 +5,7 @@ with the same content returns what is there, a second with other content raises 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -31,6 +31,7 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
+from models.watch import Concern, NightAlert, Watch
 
 
 class UsageSource(Protocol):
@@ -359,6 +360,26 @@ class EventBook(Protocol):
 
     def invoice_of_payment(self, intent: str) -> str | None:
         """Return our reference of the invoice a payment paid, or None."""
+        ...
+
+
+class WatchBook(Protocol):
+    """Nights of the watch with their alerts: each is kept once."""
+
+    def keep(self, watch: Watch, alerts: Sequence[Concern], at: datetime) -> Watch:
+        """Keep a night with its alerts and return the one that is kept: the first."""
+        ...
+
+    def watch(self, month: str, night: date) -> Watch | None:
+        """Return a night of a month, or None."""
+        ...
+
+    def before(self, month: str, night: date) -> Watch | None:
+        """Return the last watch of a month before a night, or None."""
+        ...
+
+    def alerts(self, month: str, night: date | None = None) -> tuple[NightAlert, ...]:
+        """Return the alerts of a month (or of one night), oldest first."""
         ...
 
 

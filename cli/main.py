@@ -30,6 +30,7 @@ from cli import (
     report,
     schedule,
     simulate,
+    watch,
 )
 from cli.doctor import doctor
 from cli.output import Exit
@@ -54,6 +55,7 @@ app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(watch.app, name="watch")
 app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)

@@ -1,4 +1,6 @@
-"""tieout schedule: closes start by themselves on the 1st."""
+"""tieout schedule: closes start by themselves on the 1st, and the month so far is watched every night."""
+
+from typing import Any
 
 import typer
 from temporalio.client import ScheduleDescription
@@ -7,49 +9,53 @@ from cli.door import wait_for
 from cli.output import AsJson, Exit, leave, print_json, say
 from runtime import schedule, settings, temporal
 
-app = typer.Typer(no_args_is_help=True, help="The Schedule by which closes start on the 1st.")
+app = typer.Typer(no_args_is_help=True, help="The Schedules by which closes start and nights are watched.")
 
 
 @app.command()
 def apply(as_json: AsJson = False) -> None:
-    """Create the Schedule in the entity's zone, or bring it up to date."""
+    """Create the Schedules in the entity's zone, or bring them up to date."""
     config = settings.load()
 
-    async def work() -> str:
+    async def work() -> dict[str, str]:
         return await schedule.apply(await temporal.connect(config, "cli"), config.entity_zone)
 
     done = wait_for(work)
     if as_json:
-        print_json({"schedule": schedule.SCHEDULE_ID, "outcome": done})
-    else:
-        say(f"{schedule.SCHEDULE_ID} {done}: {schedule.LOCAL_HOUR:02}:00 on the 1st, {config.entity_zone}")
+        print_json([{"schedule": name, "outcome": outcome} for name, outcome in done.items()])
+        return
+    for name, outcome in done.items():
+        say(f"{name} {outcome}: {schedule.SCHEDULES[name](config.entity_zone).state.note}")
 
 
 @app.command()
 def show(as_json: AsJson = False) -> None:
-    """Show the Schedule and when it starts the next closes. Exit code 1 where there is none."""
+    """Show the Schedules and when each acts next. Exit code 1 where one is missing."""
 
-    async def work() -> ScheduleDescription | None:
-        return await schedule.describe(await temporal.connect(settings.load(), "cli"))
+    async def work() -> dict[str, ScheduleDescription | None]:
+        client = await temporal.connect(settings.load(), "cli")
+        return {name: await schedule.describe(client, name) for name in schedule.SCHEDULES}
 
     found = wait_for(work)
-    if found is None:
-        say("There is no schedule: tieout schedule apply")
-        leave(Exit.CHECK_FAILED)
-        return
-    next_times = [at.isoformat() for at in found.info.next_action_times[:3]]
     if as_json:
-        print_json(
-            {
-                "schedule": found.id,
-                "note": found.schedule.state.note,
-                "paused": found.schedule.state.paused,
-                "next": next_times,
-                "missed": found.info.num_actions_missed_catchup_window,
-                "skipped": found.info.num_actions_skipped_overlap,
-            }
-        )
-    else:
-        say(f"{found.id}: {found.schedule.state.note}{' (paused)' if found.schedule.state.paused else ''}")
-        for at in next_times:
-            say(f"  next {at}")
+        print_json([_shown(one) for one in found.values() if one is not None])
+    for name, one in found.items():
+        if one is None:
+            say(f"There is no schedule {name}: tieout schedule apply")
+        elif not as_json:
+            say(f"{one.id}: {one.schedule.state.note}{' (paused)' if one.schedule.state.paused else ''}")
+            for at in one.info.next_action_times[:3]:
+                say(f"  next {at.isoformat()}")
+    if None in found.values():
+        leave(Exit.CHECK_FAILED)
+
+
+def _shown(one: ScheduleDescription) -> dict[str, Any]:
+    return {
+        "schedule": one.id,
+        "note": one.schedule.state.note,
+        "paused": one.schedule.state.paused,
+        "next": [at.isoformat() for at in one.info.next_action_times[:3]],
+        "missed": one.info.num_actions_missed_catchup_window,
+        "skipped": one.info.num_actions_skipped_overlap,
+    }

@@ -1,5 +1,6 @@
-"""The Schedule: closes start on the 1st, in the entity's zone, once a month whoever asks."""
+"""The Schedules: closes start on the 1st, the month so far is watched every night, both in the entity's zone."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from temporalio.client import (
@@ -18,15 +19,22 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.messages import TriggerClose
+from activities.messages import TriggerClose, WatchSchedule
 from workflows import options
 from workflows.monthly_close import CloseTrigger
+from workflows.nightly_watch import NightlyWatch
 
 SCHEDULE_ID = "month-end-close"
+WATCH_ID = "nightly-watch"
 LOCAL_HOUR = 6
 """Never between 01:00 and 03:00 local: on days when the clock changes those hours happen twice, or not at all."""
 
+WATCH_HOUR = 4
+"""Before the close's hour: on the 1st the last night of the month is watched first."""
+
 CATCH_UP = timedelta(days=27)
+WATCH_CATCH_UP = timedelta(hours=20)
+"""A night that was missed for longer is left to the next one, which compares all of the month so far anyway."""
 
 
 def month_end_schedule(zone: str) -> Schedule:
@@ -52,16 +60,41 @@ def month_end_schedule(zone: str) -> Schedule:
     )
 
 
-async def apply(client: Client, zone: str) -> str:
-    """Create the Schedule, or bring the one that is there up to date; return what was done. Safe to repeat."""
-    wanted = month_end_schedule(zone)
-    handle = client.get_schedule_handle(SCHEDULE_ID)
+def nightly_schedule(zone: str) -> Schedule:
+    """Return the Schedule of the watch: 04:00 every day in a zone, one night after the other."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            NightlyWatch.run,
+            WatchSchedule(zone=zone),
+            id="nightly-watch",
+            task_queue=options.CLOSE_QUEUE,
+            static_summary="Nightly watch",
+        ),
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(WATCH_HOUR)], comment="every night")],
+            time_zone_name=zone,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=WATCH_CATCH_UP),
+        state=ScheduleState(note=f"Compares the month so far, at {WATCH_HOUR:02}:00 every night, {zone}"),
+    )
+
+
+SCHEDULES: Mapping[str, Callable[[str], Schedule]] = {SCHEDULE_ID: month_end_schedule, WATCH_ID: nightly_schedule}
+
+
+async def apply(client: Client, zone: str) -> dict[str, str]:
+    """Create the Schedules, or bring those that are there up to date; return what was done to each. Safe to repeat."""
+    return {name: await _apply(client, name, wanted(zone)) for name, wanted in SCHEDULES.items()}
+
+
+async def _apply(client: Client, name: str, wanted: Schedule) -> str:
+    handle = client.get_schedule_handle(name)
     try:
         await handle.describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        await client.create_schedule(SCHEDULE_ID, wanted)
+        await client.create_schedule(name, wanted)
         return "created"
 
     def update(input: ScheduleUpdateInput) -> ScheduleUpdate:
@@ -72,10 +105,10 @@ async def apply(client: Client, zone: str) -> str:
     return "updated"
 
 
-async def describe(client: Client) -> ScheduleDescription | None:
-    """Return the Schedule as the server holds it, or None."""
+async def describe(client: Client, name: str = SCHEDULE_ID) -> ScheduleDescription | None:
+    """Return a Schedule as the server holds it, or None."""
     try:
-        return await client.get_schedule_handle(SCHEDULE_ID).describe()
+        return await client.get_schedule_handle(name).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None

@@ -21,6 +21,7 @@ from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.watches import PostgresWatches
 from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
 from adapters.posthog_query import PostHogQuery
@@ -146,6 +147,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         events=PostgresEvents(books),
         controls=PostgresControls(books),
         evidence=PostgresEvidence(books),
+        watches=PostgresWatches(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),

@@ -135,6 +135,7 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
                     "invoices",
                     "journal",
                     "platform",
+                    "watches",
                 )
             },
             approval=cast(Any, None),

@@ -128,6 +128,28 @@ def test_a_contract_is_taken_over_by_two_people_and_the_month_is_rehearsed(termi
     assert (ledger["broken"], ledger["rows"][0]["period"]) == ([], "2026-01")
 
 
+def test_a_night_tells_the_lost_batch_of_the_day_before_once(terminal: Terminal) -> None:
+    nights = ("2026-10-12", "2026-10-13", "2026-10-14")
+    for night in nights:
+        code, said = terminal.run("watch", "run", "--night", night)
+        assert code in (0, 1), said
+    shown = {}
+    for night in nights:
+        code, said = terminal.run("watch", "show", "2026-10", "--night", night, "--json")
+        assert code in (0, 1), said
+        shown[night] = json.loads(said)["alerts"]
+    holes = {
+        night: {one["concern"]["customer"] for one in alerts if one["concern"]["kind"] == "hole"}
+        for night, alerts in shown.items()
+    }
+    assert holes == {"2026-10-12": set(), "2026-10-13": {"bolt"}, "2026-10-14": set()}
+    one = next(one["concern"] for one in shown["2026-10-13"] if one["concern"]["customer"] == "bolt")
+    assert Decimal(one["amount"]) < 0  # PostHog would have billed less
+    assert one["currency"] == "USD"
+    assert terminal.ok("close", "status", "2026-10") == []  # nothing of a close was touched
+    assert [one["schedule"] for one in terminal.ok("schedule", "show")] == ["month-end-close", "nightly-watch"]
+
+
 def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     month = "2026-10"
     assert terminal.run("close", "status", month)[0] == 3
@@ -150,6 +172,7 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
             words = ("close", "resolve", month, "--kind", cause, "--suggested", "--reason", "checked", *bulk)
             code, said = terminal.run(*words, "--as", "pia")
             assert code == 0, said
+        assert all(one["at_risk"]["currency"] == "USD" for one in needs["findings"])
         for one in waiting(needs["parked"], "reconcile", "needs_attention"):
             skip = ("close", "skip", month, "--customer", one["customer"], "--reason", "an alias")
             code, said = terminal.run(*skip, "--as", "aron")
