@@ -52,6 +52,7 @@ class Outside:
     estimates: EstimateBook
     scratch: Path  # where a pass over a source spills
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
+    cost_card: str = "list"  # what sources' own costs are compared with
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900

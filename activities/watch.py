@@ -14,7 +14,6 @@ from activities.ports import CrossChecked, UsageSource
 from activities.reconcile import biller
 from billing import cost_drift, cross_check, sealing, slices, terms, watching
 from billing.rating import cuts
-from billing.rating.rates import LIST_CARD
 from billing.reconciliation.exposure import exposures
 from billing.reconciliation.reconcile import reconcile
 from billing.reconciliation.since_seal import changed
@@ -180,11 +179,11 @@ class WatchDeeds:
         return watching.differences(held, at_risk)
 
     def _costs(self, passes: Mapping[str, sealing.Sealed]) -> list[Concern]:
-        rates, zone = self.outside.terms.rates(), self.outside.policy.timezone
+        rates, card, zone = self.outside.terms.rates(), self.outside.cost_card, self.outside.policy.timezone
         return [
             concern
             for name, one in passes.items()
-            for concern in watching.cost_drifts(cost_drift.drifts(name, one.rows, rates, LIST_CARD, zone))
+            for concern in watching.cost_drifts(cost_drift.drifts(name, one.rows, rates, card, zone))
         ]
 
     def _since_seal(

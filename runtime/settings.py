@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
     posthog_url: str = "https://us.posthog.com"
     posthog_project: str | None = None  # the project whose totals the export is held against; None: it is not
+    cost_card: str | None = None  # the rate card that sources' own costs are compared with; None: list, or the demo's
     posthog_key: SecretStr | None = None  # a personal API key with query:read
     sheets_prefix: str = "sheets/"
     sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket

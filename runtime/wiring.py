@@ -30,6 +30,7 @@ from adapters.spreadsheets import SheetLayout, Spreadsheets
 from adapters.stripe import StripeInvoices
 from adapters.usage_tables import TableMapping
 from billing.approval import ApprovalPolicy
+from billing.rating.rates import LIST_CARD
 from migrations.roles import role_url
 from models.entity import DEFAULT, Entity
 from models.refusal import Refusal
@@ -41,6 +42,7 @@ from runtime.settings import Settings
 POSTHOG_SECONDS = 30.0
 """Longer than the ten seconds a query may take there."""
 
+DEMO_CARD = "list-2026"
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
 
@@ -69,6 +71,11 @@ def database(config: Settings, role: str) -> Database:
 def policy_of(config: Settings) -> UsagePolicy:
     """Return what the sources declare, from the policy file."""
     return read_policy(_file(config, config.policy_file, "policy.yaml", "TIEOUT_POLICY_FILE"))
+
+
+def cost_card_of(config: Settings) -> str:
+    """Return the rate card that sources' own costs are compared with: the setting's, else the list, or the demo's."""
+    return config.cost_card or (DEMO_CARD if config.embedded else LIST_CARD)
 
 
 def entity_of(config: Settings) -> Entity:
@@ -162,6 +169,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         clock=SystemClock(),
         engine=engine_id(),
         scratch=Path(config.cache_folder),
+        cost_card=cost_card_of(config),
         usage_memory_mib=config.usage_memory_mib,
         shard_size=config.shard_size,
         poll_seconds=config.poll_seconds,

@@ -115,6 +115,7 @@ class World:
             engine="test",
             scratch=scratch,
             usage_memory_mib=256,
+            cost_card=LIST_CARD,
         )
 
     def watch(self, day: int, month: int = 10) -> NightWatched:
