@@ -152,12 +152,10 @@ class EvidenceBook(Protocol):
         """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
         ...
 
-    def keep_reconciliation(self, reconciliation: Reconciliation, revision: int, at: datetime) -> str:
-        """Keep a reconciliation and its findings; return its fingerprint."""
-        ...
-
-    def keep_exposures(self, reconciliation: str, exposures: Sequence[Exposure], at: datetime) -> None:
-        """Keep the money at risk of a reconciliation's findings; what stands already is not kept again."""
+    def keep_reconciliation(
+        self, reconciliation: Reconciliation, revision: int, at: datetime, at_risk: Sequence[Exposure] = ()
+    ) -> str:
+        """Keep a reconciliation, its findings and the money at risk of them; return its fingerprint."""
         ...
 
     def reconciliation(self, fingerprint: str) -> Reconciliation:

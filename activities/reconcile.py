@@ -56,11 +56,9 @@ class Reconcile:
                 usage_table.fingerprint_of_table(compared.usage),
             ),
         )
-        fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now())
         held = compared.holding
-        if held:
-            at_risk = exposures(held, compared.usage, compared.instead, biller(outside, close))
-            outside.evidence.keep_exposures(fingerprint, at_risk, outside.clock.now())
+        at_risk = exposures(held, compared.usage, compared.instead, biller(outside, close)) if held else ()
+        fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now(), at_risk)
         outside.closes.project(
             close.month,
             close.revision,

@@ -27,6 +27,7 @@ from cli import (
     receivables,
     recognize,
     reconcile,
+    reconciliation,
     report,
     schedule,
     simulate,
@@ -51,6 +52,7 @@ invoice.app.command("aging")(receivables.aging)
 close.app.command("flux")(flux.close_flux)
 for verb in (findings.exceptions, findings.resolve, findings.assign, findings.reverse):
     close.app.command()(verb)
+close.app.command()(reconciliation.reconciliation)
 app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")

@@ -163,6 +163,7 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
 
     deadline = time.monotonic() + 400
     done: list[dict[str, Any]] = []
+    reversed_: list[str] = []
     while len(done) < 13:
         assert time.monotonic() < deadline
         needs = terminal.ok("close", "exceptions", month)
@@ -180,6 +181,9 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
             assert terminal.run(*skip, "--as", "cora")[0] == 0
         for one in waiting(terminal.ok("close", "status", month), "approve", "waiting"):
             customer, statement = one["customer"], one["references"]["statement"]
+            if customer == "bolt" and not reversed_:
+                reversed_.append(_take_back(terminal, month, customer))
+                continue
             approve = ("close", "approve", month, "--customer", customer, "--fingerprint")
             if customer == "delta":
                 code, said = terminal.run(*approve, statement, "--as", "pia")
@@ -216,6 +220,50 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
         report = terminal.ok("report", name, month)
         assert report["rows"], name
         assert terminal.ok("report", name, month) == report  # the month is locked
+
+
+def _take_back(terminal: Terminal, month: str, customer: str) -> str:
+    """Reverse one resolution of a customer that waits for approval, give it to an owner; return the finding's id."""
+    answered: list[str] = [
+        one["finding"]["id"]
+        for one in terminal.ok("close", "exceptions", month, "--all")["findings"]
+        if one["finding"]["customer"] == customer and one["resolution"]
+    ]
+    words = ("close", "reverse", month, answered[0], "--reason", "another day's log", "--as", "pia")
+    code, said = terminal.run(*words)
+    assert code == 0, said
+    (open_,) = _eventually(
+        lambda: [
+            one
+            for one in terminal.ok("close", "exceptions", month)["findings"]
+            if one["finding"]["customer"] == customer
+        ],
+        lambda found: len(found) == 1,
+    )
+    assert open_["finding"]["id"] == answered[0]
+    code, said = terminal.run("close", "assign", month, answered[0], "--to", "erik", "--reason", "his", "--as", "pia")
+    assert (code, "NoSuchOwner" in said) == (4, True), said
+    assign = ("close", "assign", month, answered[0], "--to", "abby", "--reason", "her release", "--as", "pia")
+    _eventually(lambda: terminal.run(*assign)[0], lambda code: code == 0)
+    owned = terminal.ok("close", "exceptions", month)["findings"]
+    assert [one["owner"] for one in owned if one["finding"]["id"] == answered[0]] == ["abby"]
+    return answered[0]
+
+
+def test_what_was_invoiced_is_not_reversed(terminal: Terminal) -> None:
+    month = "2026-10"
+    answered: list[str] = [
+        one["finding"]["id"]
+        for one in terminal.ok("close", "exceptions", month, "--all")["findings"]
+        if one["resolution"]
+    ]
+    code, said = terminal.run("close", "reverse", month, answered[0], "--reason", "too late", "--as", "pia")
+    assert (code, "InvoiceIssued" in said, "tieout correction propose" in said) == (4, True, True), said
+    drift = terminal.run("rates", "drift", month, "--json")
+    assert drift[0] == 1
+    (one,) = json.loads(drift[1])
+    assert (one["source"], one["dimensions"]["model"]) == ("posthog", "gemini-2.5-flash")
+    assert (one["first_day"], one["ratio"]) == ("2026-10-15", "0.8")
 
 
 def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, tmp_path: Path) -> None:
