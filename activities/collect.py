@@ -77,7 +77,7 @@ class Collect:
             NobodyToClose: no contract is in force in the month.
         """
         outside = self.outside
-        window = self._window(task.month)
+        window = window_of(self.outside, task.month)
         outside.closes.open_close(task.month, task.revision, task.started_by, task.by_hand, outside.clock.now())
         return Opened(
             sources=tuple(sorted(outside.sources)),
@@ -90,7 +90,7 @@ class Collect:
     def source_state(self, task: SealSource) -> SourceState:
         """Return whether a source is complete past the end of every customer's month."""
         watermark = self._complete_up_to(self._source(task.source))
-        complete = watermark >= self._window(task.month).ends_at
+        complete = watermark >= window_of(self.outside, task.month).ends_at
         return SourceState(source=task.source, complete=complete, watermark=watermark)
 
     @activity.defn(name="collect.seal_source")
@@ -108,14 +108,14 @@ class Collect:
         if kept is not None:
             return _ref(kept)
         source = self._source(task.source)
-        window = self._window(task.month)
+        window = window_of(self.outside, task.month)
         watermark = self._complete_up_to(source)
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
         outside.scratch.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
-            spooled = sealing.spool(_beating(iter(source.read(window))), Path(folder) / "spool.parquet")
-            with _still_alive():
+            spooled = sealing.spool(beating(iter(source.read(window))), Path(folder) / "spool.parquet")
+            with still_alive():
                 return _ref(self._sealed(task, source, window, watermark, spooled))
 
     def _sealed(
@@ -123,15 +123,14 @@ class Collect:
     ) -> Snapshot:
         """Seal what was read, hold it against the source's own count, keep the files, and return what is kept."""
         outside, declared = self.outside, self.outside.policy.sources[task.source]
-        earlier, instants = self._earlier(task.source, task.month), self._cuts(task.month)
         with ONE_PASS:
             sealed = sealing.seal(
                 spooled,
                 window,
                 declared,
                 spooled.parent,
-                earlier=earlier,
-                cuts=instants,
+                earlier=earlier_rows(outside, task.source, task.month),
+                cuts=cuts_of_month(outside, task.month),
                 memory_mib=outside.usage_memory_mib,
             )
         if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
@@ -245,28 +244,32 @@ class Collect:
             return month_period(task.month, self.outside.policy.timezone)
         return terms.month_of_customer(contracts, task.month)
 
-    def _window(self, month: str) -> Period:
-        """Return the span from the first customer's start of the month to the last one's end."""
-        customers = self.outside.terms.population(month)
-        if not customers:
-            raise NobodyToClose("no contract is in force", month=month)
-        zones = {self.outside.terms.contracts(customer)[-1].timezone for customer in customers}
-        months = [month_period(month, zone) for zone in sorted(zones | {self.outside.policy.timezone})]
-        return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
-    def _earlier(self, source: str, month: str) -> list[Path]:
-        sealed = self.outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
-        return [self.outside.store.path(snapshot.rows) for snapshot in sealed]
+def window_of(outside: Outside, month: str) -> Period:
+    """Return the span from the first customer's start of the month to the last one's end; raises NobodyToClose."""
+    customers = outside.terms.population(month)
+    if not customers:
+        raise NobodyToClose("no contract is in force", month=month)
+    zones = {outside.terms.contracts(customer)[-1].timezone for customer in customers}
+    months = [month_period(month, zone) for zone in sorted(zones | {outside.policy.timezone})]
+    return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
-    def _cuts(self, month: str) -> dict[str, tuple[datetime, ...]]:
-        """Return where each customer's terms change inside the month, its own bounds among them."""
-        outside, rates = self.outside, self.outside.terms.rates()
-        found = {}
-        for customer in outside.terms.population(month):
-            contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
-            period = terms.month_of_customer(contracts, month)
-            found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
-        return found
+
+def earlier_rows(outside: Outside, source: str, month: str) -> list[Path]:
+    """Return the sealed rows of a source's months before one: whose ids were billed already."""
+    sealed = outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
+    return [outside.store.path(snapshot.rows) for snapshot in sealed]
+
+
+def cuts_of_month(outside: Outside, month: str) -> dict[str, tuple[datetime, ...]]:
+    """Return where each customer's terms change inside the month, its own bounds among them."""
+    rates = outside.terms.rates()
+    found = {}
+    for customer in outside.terms.population(month):
+        contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
+        period = terms.month_of_customer(contracts, month)
+        found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
+    return found
 
 
 PARQUET = "application/vnd.apache.parquet"
@@ -304,7 +307,7 @@ def _ref(snapshot: Snapshot) -> SnapshotRef:
 
 
 @contextmanager
-def _still_alive() -> Iterator[None]:
+def still_alive() -> Iterator[None]:
     """Tell Temporal from beside that a pass is alive while it waits and computes; its time to finish is its bound."""
     context, over = copy_context(), Event()
 
@@ -321,7 +324,7 @@ def _still_alive() -> Iterator[None]:
         beside.join()
 
 
-def _beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Pass batches through, telling Temporal after each that the pass is alive."""
     for count, batch in enumerate(batches, 1):
         activity.heartbeat(count)

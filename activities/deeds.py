@@ -22,6 +22,7 @@ from activities.ports import (
     RateChangeBook,
     TermsBook,
     UsageSource,
+    WatchBook,
 )
 from billing.approval import ApprovalPolicy
 from models.entity import DEFAULT, Entity
@@ -38,6 +39,7 @@ class Outside:
     events: EventBook
     controls: ControlBook
     evidence: EvidenceBook
+    watches: WatchBook
     closes: CloseBook
     invoices: InvoiceBook
     journal: JournalBook
@@ -54,6 +56,7 @@ class Outside:
     scratch: Path  # where a pass over a source spills
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     mailer: Mailer | None = None  # None: nobody is told anything
+    cost_card: str = "list"  # what sources' own costs are compared with
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900

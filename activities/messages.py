@@ -11,7 +11,7 @@ from models.period import Month, Zone
 from models.rate_change import ChangeStep
 from models.stripe_event import Fate
 from models.usage import Identifier
-from models.value import Frozen, Instant
+from models.value import Day, Frozen, Instant
 
 
 class TriggerClose(Frozen):
@@ -593,3 +593,33 @@ class PeriodReopened(Frozen):
 
     month: Month
     expires_at: str
+
+
+class WatchSchedule(Frozen):
+    """Watch a night: the one named, or that of the scheduled instant in the entity's zone."""
+
+    zone: Zone
+    night: Day | None = None
+
+
+class WatchTonight(Frozen):
+    """Which months a night looks at."""
+
+    night: Day
+
+
+class WatchNight(Frozen):
+    """Compare a month so far on a night."""
+
+    month: Month
+    night: Day
+
+
+class NightWatched(Frozen):
+    """What a night had: up to when sources were compared, how much is wrong, and how much of it is new."""
+
+    month: Month
+    night: Day
+    up_to: Instant
+    concerns: int
+    alerts: int

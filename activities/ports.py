@@ -5,7 +5,7 @@ with the same content returns what is there, a second with other content raises 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -32,6 +32,7 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
+from models.watch import Concern, NightAlert, Watch
 
 
 class UsageSource(Protocol):
@@ -152,12 +153,10 @@ class EvidenceBook(Protocol):
         """Return the sealed snapshots of earlier months, newest first: the identity index for dedupe."""
         ...
 
-    def keep_reconciliation(self, reconciliation: Reconciliation, revision: int, at: datetime) -> str:
-        """Keep a reconciliation and its findings; return its fingerprint."""
-        ...
-
-    def keep_exposures(self, reconciliation: str, exposures: Sequence[Exposure], at: datetime) -> None:
-        """Keep the money at risk of a reconciliation's findings; what stands already is not kept again."""
+    def keep_reconciliation(
+        self, reconciliation: Reconciliation, revision: int, at: datetime, at_risk: Sequence[Exposure] = ()
+    ) -> str:
+        """Keep a reconciliation, its findings and the money at risk of them; return its fingerprint."""
         ...
 
     def reconciliation(self, fingerprint: str) -> Reconciliation:
@@ -408,6 +407,26 @@ class Mailer(Protocol):
 
     def send(self, addressed: Addressed) -> str:
         """Send a notice and return its message id; what fails is tried again."""
+        ...
+
+
+class WatchBook(Protocol):
+    """Nights of the watch with their alerts: each is kept once."""
+
+    def keep(self, watch: Watch, alerts: Sequence[Concern], at: datetime) -> Watch:
+        """Keep a night with its alerts and return the one that is kept: the first."""
+        ...
+
+    def watch(self, month: str, night: date) -> Watch | None:
+        """Return a night of a month, or None."""
+        ...
+
+    def before(self, month: str, night: date) -> Watch | None:
+        """Return the last watch of a month before a night, or None."""
+        ...
+
+    def alerts(self, month: str, night: date | None = None) -> tuple[NightAlert, ...]:
+        """Return the alerts of a month (or of one night), oldest first."""
         ...
 
 

@@ -13,7 +13,7 @@ from billing import slices, terms, usage_table
 from billing.rating import cuts
 from billing.rating import statement as rating
 from billing.reconciliation.cells import Slice
-from billing.reconciliation.exposure import Billed, exposures
+from billing.reconciliation.exposure import Billed, exposures, worth
 from billing.reconciliation.reconcile import Reconciled, reconcile
 from models.close import Stage, State
 from models.reconciliation import Reconciliation
@@ -56,11 +56,9 @@ class Reconcile:
                 usage_table.fingerprint_of_table(compared.usage),
             ),
         )
-        fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now())
         held = compared.holding
-        if held:
-            at_risk = exposures(held, compared.usage, compared.instead, biller(outside, close))
-            outside.evidence.keep_exposures(fingerprint, at_risk, outside.clock.now())
+        at_risk = exposures(held, compared.usage, compared.instead, biller(outside, close)) if held else ()
+        fingerprint = outside.evidence.keep_reconciliation(reconciliation, close.revision, outside.clock.now(), at_risk)
         outside.closes.project(
             close.month,
             close.revision,
@@ -112,7 +110,7 @@ class Reconcile:
 
 
 def biller(outside: Outside, close: CustomerRef) -> Callable[[pa.Table], Billed]:
-    """Return what tells what a month's usage comes to before tax, by the contract and rules the close rates with.
+    """Return what tells what a month's usage is worth, by the contract and rules the close rates with.
 
     It raises a refusal of the contract or the rate card: this usage cannot be rated.
     """
@@ -125,6 +123,6 @@ def biller(outside: Outside, close: CustomerRef) -> Callable[[pa.Table], Billed]
         statement = rating.statement_for(
             contracts, usage, rates, close.month, issued, engine=outside.engine, opening=opening
         )
-        return statement.subtotal, statement.currency
+        return worth(statement), statement.currency
 
     return bill

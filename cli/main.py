@@ -27,9 +27,11 @@ from cli import (
     receivables,
     recognize,
     reconcile,
+    reconciliation,
     report,
     schedule,
     simulate,
+    watch,
 )
 from cli.doctor import doctor
 from cli.output import Exit
@@ -50,10 +52,12 @@ invoice.app.command("aging")(receivables.aging)
 close.app.command("flux")(flux.close_flux)
 for verb in (findings.exceptions, findings.resolve, findings.assign, findings.reverse):
     close.app.command()(verb)
+close.app.command()(reconciliation.reconciliation)
 app.add_typer(correction.app, name="correction")
 app.add_typer(rates.app, name="rates")
 app.add_typer(authority.app, name="authority")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(watch.app, name="watch")
 app.add_typer(audit.app, name="audit")
 app.add_typer(journal.app, name="journal")
 app.command()(doctor)

@@ -7,14 +7,13 @@ import typer
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.terms import PostgresTerms
 from billing.cost_drift import Drift, drifts
-from billing.rating.rates import LIST_CARD
 from cli.output import AsJson, Exit, leave, money, print_json, print_table, say
 from runtime import settings, wiring
 
 
 def drift(
     period: Annotated[str, typer.Argument(help="The sealed month, such as 2026-10.")],
-    card: Annotated[str, typer.Option(help="The rate card to compare with.")] = LIST_CARD,
+    card: Annotated[str | None, typer.Option(help="The rate card; TIEOUT_COST_CARD's when left out.")] = None,
     revision: Annotated[int, typer.Option(help="Revision of the close.")] = 1,
     as_json: AsJson = False,
 ) -> None:
@@ -26,7 +25,9 @@ def drift(
     for source in sorted(policy.sources):
         snapshot = PostgresEvidence(books).snapshot(source, period, revision)
         if snapshot is not None:
-            found += drifts(source, store.path(snapshot.rows), rates, card, policy.timezone)
+            found += drifts(
+                source, store.path(snapshot.rows), rates, card or wiring.cost_card_of(config), policy.timezone
+            )
     if as_json:
         print_json([{**one.model_dump(mode="json"), "money": one.money, "ratio": one.ratio} for one in found])
     elif not found:

@@ -16,6 +16,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -28,7 +29,8 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
-from devstack.book import again, breaks, expected, findings, seed, sources, tie_out, traces
+from billing import cost_drift
+from devstack.book import again, breaks, expected, faults, findings, seed, sources, tie_out, traces
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.book.traces import Client
@@ -166,7 +168,9 @@ class Demo:
             reported = breaks.usage(usage) if self.break_ == "usage" else usage
             s3 = s3_client(self.config.s3_url, self.stack.endpoints.s3_access_key, self.stack.endpoints.s3_secret_key)
             events = sources.write_clickhouse(self.stack.endpoints.clickhouse_url, reported)
-            files = sources.write_posthog(s3, self.config.sources_bucket, reported)
+            files = sources.write_posthog(
+                s3, self.config.sources_bucket, reported, sources.double_of(self.config.posthog_url)
+            )
             cells = sources.write_sheet(s3, self.config.sources_bucket, self.month, reported)
         console.print(f"  ClickHouse {events:,} rows · PostHog {files} export files · sheet {cells} rows")
         return usage
@@ -220,9 +224,11 @@ class Demo:
         books = Books(wiring.database(self.config, "auditor"))
         if self.break_ == "journal":
             breaks.journal(str(self.stack.endpoints.database_url), self.month)
+        self._cross_check()
         self._findings(outside, standings)
         self._tie_out(outside, books, standings, usage)
         await self._told(outside)
+        self._costs(outside)
         await self._again(outside, standings)
         self._chain()
         self._export(books)
@@ -268,7 +274,6 @@ class Demo:
     async def _told(self, outside: Outside) -> None:
         """Send the mail of the month, and see that every invoice was told of once, to the cent."""
         client = await temporal.connect(self.config, "demo")
-        await schedule.apply_notices(client, self.config.notices_minutes)
         await client.execute_workflow(SendNotices.run, id=f"send-notices-{self.month}", task_queue=options.CLOSE_QUEUE)
         mail = [one for one in self.stack.mail.messages if f"/invoices/{self.month}@" in _text(one)]
         for invoice, issued in outside.controls.issued(self.month):
@@ -276,6 +281,33 @@ class Demo:
             if sum(said in _text(one) for one in mail) != 1:
                 raise DemoFailed(f"{invoice.customer} at publish: was not told of {issued.number} once")
         console.print(f"  mail: {len(mail)} customers told of their invoice, once each, to the cent")
+
+    def _cross_check(self) -> None:
+        """Say how often PostHog was asked for its own totals; no export was sealed that they did not agree with."""
+        double = sources.double_of(self.config.posthog_url)
+        if double is not None:
+            asked = httpx.get(f"{double}/_state", timeout=10).raise_for_status().json()["asked"]
+            if not asked:
+                raise DemoFailed("posthog at collect: the export was held against nothing")
+            console.print(f"  PostHog's own totals agree with the export: {asked} queries")
+
+    def _costs(self, outside: Outside) -> None:
+        """Find where a source's own cost left the catalog's: the one model and day that were planted, nothing else."""
+        found: list[cost_drift.Drift] = []
+        for source in sorted(outside.sources):
+            snapshot = outside.evidence.snapshot(source, self.month, 1)
+            if snapshot is not None:
+                rows, zone = outside.store.path(snapshot.rows), outside.policy.timezone
+                found += cost_drift.drifts(source, rows, outside.terms.rates(), outside.cost_card, zone)
+        for one in found:
+            console.print(
+                f"  {one.source}'s own cost of {one.dimensions.get('model')} leaves the catalog's on {one.first_day}:"
+                f" {money_text(one.cost, one.currency)}, not {money_text(one.catalog, one.currency)}"
+            )
+        planted = faults.COST_DRIFT
+        told = {(one.source, one.dimensions.get("model"), one.first_day) for one in found}
+        if told != {(planted.source, planted.model, planted.first_day)}:
+            raise DemoFailed(f"cost drift at collect: planted {planted.what}; found {sorted(map(str, told))}")
 
     async def _again(self, outside: Outside, standings: Sequence[Standing]) -> None:
         with step("every deed run a second time"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 STRIPE_API = "https://api.stripe.com"
+POSTHOG_API = "https://us.posthog.com"
 
 
 class SettingMissing(ValueError):
@@ -30,6 +31,9 @@ class Endpoints:
     evidence_bucket: str
     sources_bucket: str
     clickhouse_url: str
+    posthog_url: str
+    posthog_project: str
+    posthog_key: str
     stripe_url: str
     stripe_key: str
     stripe_webhook_secret: str
@@ -46,6 +50,7 @@ REPLACED_BY: dict[str, str] = {
     "temporal": "TIEOUT_TEMPORAL_ADDRESS",
     "objects": "TIEOUT_S3_URL",
     "clickhouse": "TIEOUT_CLICKHOUSE_URL",
+    "posthog": "TIEOUT_POSTHOG_PROJECT",
     "stripe": "TIEOUT_STRIPE_KEY",
     "mail": "TIEOUT_SMTP_URL",
 }
@@ -54,6 +59,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "temporal": (),
     "objects": ("TIEOUT_S3_ACCESS_KEY", "TIEOUT_S3_SECRET_KEY"),
     "clickhouse": (),
+    "posthog": ("TIEOUT_POSTHOG_KEY",),
     "stripe": ("TIEOUT_STRIPE_WEBHOOK_SECRET",),
     "mail": (),
 }
@@ -62,6 +68,7 @@ ASSUMED: dict[str, dict[str, str]] = {
     "temporal": {"TIEOUT_TEMPORAL_NAMESPACE": "default", "TIEOUT_TEMPORAL_UI_URL": ""},
     "objects": {"TIEOUT_EVIDENCE_BUCKET": "tieout-evidence", "TIEOUT_SOURCES_BUCKET": "tieout-sources"},
     "clickhouse": {},
+    "posthog": {"TIEOUT_POSTHOG_URL": POSTHOG_API},
     "stripe": {"TIEOUT_STRIPE_URL": STRIPE_API},
     "mail": {},
 }

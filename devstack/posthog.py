@@ -1,16 +1,23 @@
 """The PostHog double: `/api/projects/ID/query/` over a list of events, with the limits its documentation names.
 
+As a service of the stack (devstack/posthog_service.py) it is told its events by `/_load`, and keeps them in a file.
+
 It answers one shape of HogQL, the aggregate that `adapters/posthog_query.py` asks, and refuses every other: the query
 language itself is not rebuilt here. The batch export, the other surface, is files: `devstack/book/sources.py`.
 """
 
+import json
+import os
 import re
+import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,11 +39,12 @@ SHAPE = re.compile(
 class PostHogDouble:
     """One project: its events as the export has them, and how many of them ten seconds are enough for."""
 
-    events: Sequence[dict[str, Any]]
+    events: list[dict[str, Any]]
     clock: Callable[[], float]  # seconds, of any origin
     project: str = "1"
     key: str = "phx_double"
     events_in_ten_seconds: int = 1_000_000
+    file: Path | None = None  # where what is loaded is kept over a restart
     forgets_to_refresh: bool = False  # answers from its cache even where a fresh answer is asked for
     running: int = 0
     _asked: deque[float] = field(default_factory=deque)
@@ -44,7 +52,26 @@ class PostHogDouble:
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
-        return Starlette(routes=[Route("/api/projects/{project}/query/", self.query, methods=["POST"])])
+        return Starlette(
+            routes=[
+                Route("/api/projects/{project}/query/", self.query, methods=["POST"]),
+                Route("/_load", self.load, methods=["POST"]),
+                Route("/_state", self.state, methods=["GET"]),
+            ]
+        )
+
+    async def load(self, request: Request) -> Response:
+        """Take events, one a line, as if they had been captured at their `_inserted_at`."""
+        body = await request.body()
+        self.events += _read(body.decode())
+        if self.file is not None:
+            with self.file.open("ab") as file:
+                file.write(body.rstrip() + b"\n")
+        return JSONResponse({"events": len(self.events)})
+
+    async def state(self, _request: Request) -> Response:
+        """Say how many events there are, and how many queries were answered freshly."""
+        return JSONResponse({"events": len(self.events), "asked": len(self._asked)})
 
     async def query(self, request: Request) -> Response:
         """Answer one query, or refuse it as PostHog does."""
@@ -100,9 +127,28 @@ class PostHogDouble:
         return [len(found), sum(found.values()) if found else None]
 
 
+def _read(text: str) -> list[dict[str, Any]]:
+    instants = ("timestamp", "_inserted_at")
+    events: list[dict[str, Any]] = [json.loads(line) for line in text.splitlines() if line]
+    return [one | {name: datetime.fromisoformat(one[name]) for name in instants} for one in events]
+
+
 def _clock(text: str) -> datetime:
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
 
 
 def _refused(status: int, kind: str, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
     return JSONResponse({"type": kind, "code": kind, "detail": detail}, status, headers)
+
+
+def main() -> None:
+    """Serve until SIGTERM, with the events of the file."""
+    file = Path(os.environ["DOUBLE_FILE"])
+    events = _read(file.read_text()) if file.is_file() else []
+    double = PostHogDouble(events, time.monotonic, os.environ["DOUBLE_PROJECT"], os.environ["DOUBLE_KEY"], file=file)
+    port = int(os.environ["DOUBLE_PORT"])
+    uvicorn.run(double.app(), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

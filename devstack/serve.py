@@ -99,13 +99,12 @@ def prepare(stack: Stack) -> None:
         usage = list(true_usage(MONTH, datetime(2026, 11, 2, tzinfo=UTC)))
         sources.write_clickhouse(stack.endpoints.clickhouse_url, usage)
         s3 = s3_client(stack.endpoints.s3_url, stack.endpoints.s3_access_key, stack.endpoints.s3_secret_key)
-        sources.write_posthog(s3, config.sources_bucket, usage)
+        sources.write_posthog(s3, config.sources_bucket, usage, sources.double_of(config.posthog_url))
         sources.write_sheet(s3, config.sources_bucket, MONTH, usage)
 
     async def scheduled() -> None:
         client = await temporal.connect(config, "up")
         await schedule.apply(client, config.entity_zone)
-        await schedule.apply_notices(client, 1)
 
     asyncio.run(scheduled())
 

@@ -19,6 +19,7 @@ from devstack.failure import NotOurs, ServiceFailed
 from devstack.mail import Mail
 from devstack.objects import Objects
 from devstack.postgres import Postgres
+from devstack.posthog_service import PostHog
 from devstack.services import Service, start_together, stop_together
 from devstack.state import ENVIRONMENT, State, write_private
 from devstack.stripe.service import Stripe
@@ -52,14 +53,7 @@ class Stack:
         lock = self.state.hold()
         try:
             real = {name: real_settings(name, self._environment) for name in REPLACED_BY}
-            kinds: tuple[type[Service], ...] = (
-                ClickHouse,
-                Objects,
-                Temporal,
-                Postgres,
-                Stripe,
-                Mail,
-            )  # the slowest first
+            kinds: tuple[type[Service], ...] = (ClickHouse, Objects, Temporal, Postgres, Stripe, PostHog, Mail)
             self._services = {kind.name: kind(self.state, (lock,)) for kind in kinds if real[kind.name] is None}
             start_together(tuple(self._services.values()))
             named = {name: value for settings in real.values() if settings for name, value in settings.items()}
@@ -157,6 +151,10 @@ class Stack:
                     settings["TIEOUT_SOURCES_BUCKET"] = SOURCES_BUCKET
                 case ClickHouse():
                     settings["TIEOUT_CLICKHOUSE_URL"] = service.url
+                case PostHog():
+                    settings["TIEOUT_POSTHOG_URL"] = service.url
+                    settings["TIEOUT_POSTHOG_PROJECT"] = service.project
+                    settings["TIEOUT_POSTHOG_KEY"] = service.key
                 case Stripe():
                     settings["TIEOUT_STRIPE_URL"] = service.url
                     settings["TIEOUT_STRIPE_KEY"] = service.key

@@ -62,8 +62,8 @@ class Finding(Value):
 class Exposure(Value):
     """Money at risk: what a finding moves at the customer's own rates, were the other source taken for its span.
 
-    `amount` is that statement's subtotal less the one as it stands, before tax, in `currency`: above zero where the
-    other source would bill more. None where it cannot be rated; `why` says why.
+    `amount` is what the month's usage is then worth, less as it stands, before pools, credits, floors and tax, in
+    `currency`: above zero where the other source would bill more. None where it cannot be rated; `why` says why.
     """
 
     finding: Identifier

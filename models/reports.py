@@ -10,7 +10,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
 from models.period import Month
-from models.reconciliation import Exposure, Finding, Resolution, Severity
+from models.reconciliation import Exposure, Finding, Reconciliation, Resolution, Severity
 from models.statement import Statement
 from models.usage import Identifier
 from models.value import Day, Exact, Instant, Value, decimal_text
@@ -48,6 +48,14 @@ class OpenFinding(Value):
     def age(self, at: datetime) -> timedelta:
         """Return how long it has been known at an instant."""
         return at - self.first_seen
+
+
+class ReconciliationView(Value):
+    """A customer's month as its close reconciled it, and when: what was declared by then is what it went by."""
+
+    revision: int
+    reconciliation: Reconciliation
+    at: Instant
 
 
 class InvoiceView(Value):

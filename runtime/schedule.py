@@ -1,5 +1,6 @@
-"""The Schedules: closes start on the 1st, in the entity's zone, once a month whoever asks; mail goes out in rounds."""
+"""The Schedules: closes start on the 1st, the month so far is watched every night, and mail goes out in rounds."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 from temporalio.client import (
@@ -19,17 +20,25 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.messages import TriggerClose
+from activities.messages import TriggerClose, WatchSchedule
 from workflows import options
 from workflows.monthly_close import CloseTrigger
+from workflows.nightly_watch import NightlyWatch
 from workflows.send_notices import SendNotices
 
 SCHEDULE_ID = "month-end-close"
+WATCH_ID = "nightly-watch"
 NOTICES_ID = "notices"
+NOTICES_EVERY = timedelta(minutes=5)
 LOCAL_HOUR = 6
 """Never between 01:00 and 03:00 local: on days when the clock changes those hours happen twice, or not at all."""
 
+WATCH_HOUR = 4
+"""Before the close's hour: on the 1st the last night of the month is watched first."""
+
 CATCH_UP = timedelta(days=27)
+WATCH_CATCH_UP = timedelta(hours=20)
+"""A night that was missed for longer is left to the next one, which compares all of the month so far anyway."""
 
 
 def month_end_schedule(zone: str) -> Schedule:
@@ -55,37 +64,57 @@ def month_end_schedule(zone: str) -> Schedule:
     )
 
 
-def notices_schedule(minutes: int) -> Schedule:
-    """Return the Schedule of the mail: a round every so many minutes, never two at once; a missed one is the next's."""
+def notices_schedule(_zone: str) -> Schedule:
+    """Return the Schedule of the mail: a round every five minutes, never two at once; a missed one is the next's."""
     return Schedule(
         action=ScheduleActionStartWorkflow(
             SendNotices.run, id="send-notices", task_queue=options.CLOSE_QUEUE, static_summary="Send notices"
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(minutes=minutes))]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=minutes)),
-        state=ScheduleState(note=f"Writes and sends notices every {minutes} minutes"),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=NOTICES_EVERY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=NOTICES_EVERY),
+        state=ScheduleState(note=f"Writes and sends notices every {NOTICES_EVERY.seconds // 60} minutes"),
     )
 
 
-async def apply(client: Client, zone: str) -> str:
-    """Create the Schedule of closes, or bring it up to date; return what was done. Safe to repeat."""
-    return await put(client, SCHEDULE_ID, month_end_schedule(zone))
+def nightly_schedule(zone: str) -> Schedule:
+    """Return the Schedule of the watch: 04:00 every day in a zone, one night after the other."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            NightlyWatch.run,
+            WatchSchedule(zone=zone),
+            id="nightly-watch",
+            task_queue=options.CLOSE_QUEUE,
+            static_summary="Nightly watch",
+        ),
+        spec=ScheduleSpec(
+            calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(WATCH_HOUR)], comment="every night")],
+            time_zone_name=zone,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=WATCH_CATCH_UP),
+        state=ScheduleState(note=f"Compares the month so far, at {WATCH_HOUR:02}:00 every night, {zone}"),
+    )
 
 
-async def apply_notices(client: Client, minutes: int) -> str:
-    """Create the Schedule of the mail, or bring it up to date; return what was done. Safe to repeat."""
-    return await put(client, NOTICES_ID, notices_schedule(minutes))
+SCHEDULES: Mapping[str, Callable[[str], Schedule]] = {
+    SCHEDULE_ID: month_end_schedule,
+    WATCH_ID: nightly_schedule,
+    NOTICES_ID: notices_schedule,
+}
 
 
-async def put(client: Client, schedule_id: str, wanted: Schedule) -> str:
-    """Create a Schedule, or bring the one that is there up to date; return what was done."""
-    handle = client.get_schedule_handle(schedule_id)
+async def apply(client: Client, zone: str) -> dict[str, str]:
+    """Create the Schedules, or bring those that are there up to date; return what was done to each. Safe to repeat."""
+    return {name: await _apply(client, name, wanted(zone)) for name, wanted in SCHEDULES.items()}
+
+
+async def _apply(client: Client, name: str, wanted: Schedule) -> str:
+    handle = client.get_schedule_handle(name)
     try:
         await handle.describe()
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        await client.create_schedule(schedule_id, wanted)
+        await client.create_schedule(name, wanted)
         return "created"
 
     def update(input: ScheduleUpdateInput) -> ScheduleUpdate:
@@ -96,10 +125,10 @@ async def put(client: Client, schedule_id: str, wanted: Schedule) -> str:
     return "updated"
 
 
-async def describe(client: Client, schedule_id: str = SCHEDULE_ID) -> ScheduleDescription | None:
+async def describe(client: Client, name: str = SCHEDULE_ID) -> ScheduleDescription | None:
     """Return a Schedule as the server holds it, or None."""
     try:
-        return await client.get_schedule_handle(schedule_id).describe()
+        return await client.get_schedule_handle(name).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket
     posthog_url: str = "https://us.posthog.com"
     posthog_project: str | None = None  # the project whose totals the export is held against; None: it is not
+    cost_card: str | None = None  # the rate card that sources' own costs are compared with; None: list, or the demo's
     posthog_key: SecretStr | None = None  # a personal API key with query:read
     sheets_prefix: str = "sheets/"
     sheets_folder: Path | None = None  # a local folder of spreadsheets, instead of the sources bucket
@@ -60,7 +61,6 @@ class Settings(BaseSettings):
     stripe_url: str = "https://api.stripe.com"
     stripe_key: SecretStr | None = None
     stripe_webhook_secret: SecretStr | None = None
-    notices_minutes: int = Field(default=5, ge=1)  # how often mail goes out
     retention_days: int = Field(default=2557, ge=0)  # of evidence in the object store: seven years; 0 in tests
     shard_size: int = Field(default=500, ge=1, le=1500)  # customers a shard; the server refuses 2,000 children
     poll_seconds: int = Field(default=900, ge=1)  # how often a source that is behind is asked again

@@ -24,6 +24,7 @@ from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.watches import PostgresWatches
 from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
 from adapters.posthog_query import PostHogQuery
@@ -32,6 +33,7 @@ from adapters.spreadsheets import SheetLayout, Spreadsheets
 from adapters.stripe import StripeInvoices
 from adapters.usage_tables import TableMapping
 from billing.approval import ApprovalPolicy
+from billing.rating.rates import LIST_CARD
 from migrations.roles import role_url
 from models.entity import DEFAULT, Entity
 from models.refusal import Refusal
@@ -46,6 +48,7 @@ POSTHOG_SECONDS = 30.0
 HERE = "http://127.0.0.1:8082"
 """Where the portal listens unless its address is named."""
 
+DEMO_CARD = "list-2026"
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
 
@@ -98,6 +101,11 @@ def identity_of(config: Settings) -> Identity:
 def policy_of(config: Settings) -> UsagePolicy:
     """Return what the sources declare, from the policy file."""
     return read_policy(_file(config, config.policy_file, "policy.yaml", "TIEOUT_POLICY_FILE"))
+
+
+def cost_card_of(config: Settings) -> str:
+    """Return the rate card that sources' own costs are compared with: the setting's, else the list, or the demo's."""
+    return config.cost_card or (DEMO_CARD if config.embedded else LIST_CARD)
 
 
 def entity_of(config: Settings) -> Entity:
@@ -183,6 +191,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         events=PostgresEvents(books),
         controls=PostgresControls(books),
         evidence=PostgresEvidence(books),
+        watches=PostgresWatches(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
@@ -199,6 +208,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         clock=SystemClock(),
         engine=engine_id(),
         scratch=Path(config.cache_folder),
+        cost_card=cost_card_of(config),
         usage_memory_mib=config.usage_memory_mib,
         shard_size=config.shard_size,
         poll_seconds=config.poll_seconds,

@@ -19,12 +19,14 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from activities.watch import WatchDeeds
 from workflows import options
 from workflows.close_shard import CloseShard
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.nightly_watch import NightlyWatch
 from workflows.open_contract import OpenContract
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
@@ -38,6 +40,7 @@ WORKFLOWS: Sequence[type] = (
     CustomerClose,
     Correction,
     LockPeriod,
+    NightlyWatch,
     OpenContract,
     RateChange,
     SendNotices,
@@ -60,7 +63,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
     """Return the queues by the worker role that serves them: one queue for each rate limit."""
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
-    control, notify = Control(outside), Notify(outside)
+    control, watch, notify = Control(outside), WatchDeeds(outside), Notify(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -81,6 +84,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 correct.conclude,
                 publish.await_closed,
                 notify.write,
+                watch.months,
             ],
         ),
         "usage": Queue(
@@ -94,6 +98,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 Recognize(outside).schedule_revenue,
                 change.simulate,
                 correct.prepare,
+                watch.compare_night,
             ],
         ),
         "stripe": Queue(

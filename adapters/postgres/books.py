@@ -15,7 +15,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.opening import Opening
 from models.reconciliation import Exposure, Reconciliation
-from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, RollForward
+from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, ReconciliationView, RollForward
 from models.statement import Statement
 from models.tables.closes import CustomerCloseRow
 
@@ -75,6 +75,12 @@ _FINDINGS = """
     WHERE (CAST(:customer AS text) IS NULL OR f.customer = :customer)
         AND (:all OR (f.severity = 'holds' AND d.id IS NULL))
     ORDER BY f.customer, f.line
+"""
+_RECONCILIATIONS = """
+    SELECT DISTINCT ON (u.customer) u.recorded_at, r.body
+    FROM reconciliation_uses u JOIN reconciliations r USING (fingerprint)
+    WHERE u.period = :month AND u.revision = :revision AND (CAST(:customer AS text) IS NULL OR u.customer = :customer)
+    ORDER BY u.customer, u.position DESC
 """
 _INVOICES = """
     SELECT i.revision, i.body AS asked, o.body AS issued
@@ -187,6 +193,16 @@ class Books:
                 owner=row.owner,
                 resolution=resolution_of(Decision.from_text(row.decision)) if row.decision else None,
             )
+            for row in rows
+        )
+
+    def reconciliations(
+        self, month: str, revision: int = 1, customer: str | None = None
+    ) -> tuple[ReconciliationView, ...]:
+        """Return each customer's month as its close reconciled it, by customer."""
+        rows = self._rows(_RECONCILIATIONS, month=month, revision=revision, customer=customer)
+        return tuple(
+            ReconciliationView(revision=revision, reconciliation=Reconciliation.from_text(row.body), at=row.recorded_at)
             for row in rows
         )
 

@@ -109,8 +109,10 @@ class PostgresEvidence:
         with self.database.reading() as session:
             return tuple(Snapshot.from_text(body) for body in session.exec(found))
 
-    def keep_reconciliation(self, reconciliation: Reconciliation, revision: int, at: datetime) -> str:
-        """Keep a reconciliation and its findings; return its fingerprint."""
+    def keep_reconciliation(
+        self, reconciliation: Reconciliation, revision: int, at: datetime, at_risk: Sequence[Exposure] = ()
+    ) -> str:
+        """Keep a reconciliation, its findings and the money at risk of them; return its fingerprint."""
         fingerprint = reconciliation.fingerprint()
         customer, month = reconciliation.customer, reconciliation.period
         with self.database.writing() as session:
@@ -128,23 +130,10 @@ class PostgresEvidence:
             ).all()
             if new and reconciliation.findings:
                 session.exec(insert(FindingRow), params=_findings(reconciliation, fingerprint))
+            if at_risk:
+                _keep_exposures(session, fingerprint, at_risk, at)
             _use(session, ReconciliationUseRow, fingerprint, customer, month, revision, at)
         return fingerprint
-
-    def keep_exposures(self, reconciliation: str, exposures: Sequence[Exposure], at: datetime) -> None:
-        """Keep the money at risk of a reconciliation's findings; what stands already is not kept again."""
-        if not exposures:
-            return
-        newest = (
-            select(ExposureRow).where(ExposureRow.reconciliation == reconciliation).order_by(col(ExposureRow.position))
-        )
-        with self.database.writing() as session:
-            one_at_a_time(session, f"exposures/{reconciliation}")
-            stands = {row.finding: (row.amount, row.currency, row.why) for row in session.exec(newest)}
-            new = [one for one in exposures if stands.get(one.finding) != (one.amount, one.currency, one.why)]
-            if new:
-                rows = [{**one.model_dump(), "reconciliation": reconciliation, "recorded_at": at} for one in new]
-                session.exec(insert(ExposureRow), params=rows)
 
     def reconciliation(self, fingerprint: str) -> Reconciliation:
         """Return a reconciliation; raises KeyError."""
@@ -288,6 +277,17 @@ def _snapshot(session: Session, source: str, month: str, revision: int) -> Snaps
         )
     ).first()
     return Snapshot.from_text(body) if body else None
+
+
+def _keep_exposures(session: Session, reconciliation: str, at_risk: Sequence[Exposure], at: datetime) -> None:
+    """Append the money at risk of findings where it is not what stands already."""
+    one_at_a_time(session, f"exposures/{reconciliation}")
+    kept = select(ExposureRow).where(ExposureRow.reconciliation == reconciliation).order_by(col(ExposureRow.position))
+    stands = {row.finding: (row.amount, row.currency, row.why) for row in session.exec(kept)}
+    new = [one for one in at_risk if stands.get(one.finding) != (one.amount, one.currency, one.why)]
+    if new:
+        rows = [{**one.model_dump(), "reconciliation": reconciliation, "recorded_at": at} for one in new]
+        session.exec(insert(ExposureRow), params=rows)
 
 
 def _findings(reconciliation: Reconciliation, fingerprint: str) -> list[Mapping[str, Any]]:

@@ -8,12 +8,21 @@ import pyarrow as pa
 from models.money import Currency
 from models.reconciliation import Exposure, Finding
 from models.refusal import Refusal
+from models.statement import LineKind, Statement
 
 Billed = tuple[Decimal, Currency]
-"""What a month's usage comes to: a statement's subtotal, and its currency."""
+"""What a month's usage is worth by a contract, and the contract's currency."""
+
+USAGE = frozenset({LineKind.USAGE, LineKind.OVERAGE, LineKind.DISCOUNT})
+"""What usage alone is worth: who draws it from a prepaid pool, or stays under a floor, loses by a wrong number too."""
 
 MOST_RATED = 200
 """Findings of one customer that are rated one by one; a customer with more has one fault, not hundreds."""
+
+
+def worth(statement: Statement) -> Decimal:
+    """Return what a statement's usage is worth: at its prices and discounts, before pools, credits, floors and tax."""
+    return sum((line.amount for line in statement.lines if line.kind in USAGE), Decimal(0))
 
 
 def exposures(

@@ -10,6 +10,8 @@ from billing.reconciliation.findings import finding_id
 from models.reconciliation import Cause, Finding, Severity
 from models.value import decimal_text
 
+_HOURS = """customer, meter, dims, date_trunc('hour', starts_at) AS starts_at, max(ends_at) AS ends_at,
+    sum(quantity) AS quantity, sum(events) AS events, sum(digest) AS digest"""
 _CHANGED = """
 SELECT customer, meter, count(*), min(starts_at), max(ends_at), sum(live), sum(sealed), sum(live_events - sealed_events)
 FROM (
@@ -17,7 +19,8 @@ FROM (
            coalesce(l.starts_at, s.starts_at) AS starts_at, coalesce(l.ends_at, s.ends_at) AS ends_at,
            coalesce(l.quantity, 0) AS live, coalesce(s.quantity, 0) AS sealed,
            coalesce(l.events, 0) AS live_events, coalesce(s.events, 0) AS sealed_events
-    FROM read_parquet($1) l FULL JOIN read_parquet($2) s
+    FROM (SELECT {hours} FROM read_parquet($1) GROUP BY ALL) l
+    FULL JOIN (SELECT {hours} FROM read_parquet($2) GROUP BY ALL) s
         ON l.customer = s.customer AND l.meter = s.meter AND l.dims = s.dims AND l.starts_at = s.starts_at
     WHERE (l.quantity, l.events, l.digest) IS DISTINCT FROM (s.quantity, s.events, s.digest)
 ) GROUP BY customer, meter ORDER BY customer, meter
@@ -27,12 +30,12 @@ FROM (
 def changed(source: str, month: str, sealed: Path, live: Path, sealed_at: datetime) -> tuple[Finding, ...]:
     """Return the meters of each customer of which a source now says another thing than was sealed.
 
-    `sealed` and `live` are buckets (models/columns.py BUCKETS), cut alike: those of the seal, and those of the source
-    as it answers now. Recorded findings: nothing is taken over by itself, what came later is late usage.
+    `sealed` and `live` are buckets (models/columns.py BUCKETS), however they are cut: those of the seal, and those of
+    the source as it answers now. Recorded findings: nothing is taken over by itself, what came later is late usage.
     """
     with duckdb.connect(config={"threads": 1}) as db:
         db.execute("SET TimeZone = 'UTC'")
-        rows = db.execute(_CHANGED, [str(live), str(sealed)]).fetchall()
+        rows = db.execute(_CHANGED.format(hours=_HOURS), [str(live), str(sealed)]).fetchall()
     return tuple(_finding(source, month, sealed_at, *row) for row in rows)
 
 

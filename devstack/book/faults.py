@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from devstack.book.calls import Usage
@@ -33,13 +33,35 @@ class Planted:
 PLANTED: tuple[Planted, ...] = (
     Planted("acme", "clickhouse", Cause.DUPLICATE, "25 calls inserted again"),
     Planted("delta", "posthog", Cause.DUPLICATE, "the run of 7 October delivered twice"),
-    Planted("bolt", "posthog", Cause.DROPPED_BATCH, "five hours of 12 October never exported"),
+    Planted("bolt", "posthog", Cause.DROPPED_BATCH, "five hours of 12 October never captured"),
     Planted("delta", "clickhouse", Cause.DROPPED_BATCH, "three hours of 21 October never inserted"),
     Planted("gale", "sheet", Cause.UNIT, "minutes kept in seconds"),
     Planted("halo", "posthog", Cause.UNIT, "transcriber minutes in seconds since the release of 10 October"),
     Planted("fjord", "posthog", Cause.ZONE_SHIFT, "Berlin's local time written as UTC"),
     Planted("iris", "sheet", Cause.ZONE_SHIFT, "days counted in UTC, the sheet says Los Angeles"),
     Planted("kite", "posthog", Cause.ALIAS, "three days from 15 October under the account KITE-EU"),
+)
+
+
+@dataclass(frozen=True)
+class Repriced:
+    """A planted cost drift: a source that prices a model by another table than the catalog's, from a day on."""
+
+    source: str
+    provider: str
+    model: str
+    first_day: date
+    factor: Decimal
+    what: str
+
+
+COST_DRIFT = Repriced(
+    "posthog",
+    "google",
+    "gemini-2.5-flash",
+    date(2026, 10, 15),
+    Decimal("0.8"),
+    "$ai_total_cost_usd of gemini-2.5-flash a fifth too low since 15 October: an old model table came back",
 )
 
 BERLIN = timedelta(hours=2)
@@ -109,6 +131,12 @@ def as_posthog(usage: Sequence[Usage]) -> Iterator[Reported]:
 
 def _inside(one: Usage, span: Span) -> bool:
     return span[0] <= one.at < span[1]
+
+
+def own_cost(provider: str, model: str, at: datetime, right: Decimal) -> Decimal:
+    """Return what PostHog says a generation cost, ten decimals, where the catalog's price of it is `right`."""
+    drifts = (provider, model) == (COST_DRIFT.provider, COST_DRIFT.model) and at.date() >= COST_DRIFT.first_day
+    return (right * COST_DRIFT.factor if drifts else right).quantize(Decimal("1E-10"))
 
 
 def sheet_zone(customer: str, declared: str) -> str:

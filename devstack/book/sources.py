@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 import clickhouse_connect
+import httpx
 import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from devstack.book import faults
+from billing.rating.rates import RateBook
+from devstack.book import faults, seed
 from devstack.book.calls import HABITS, Usage
 from devstack.book.faults import Reported
 from models.period import local_day
@@ -53,15 +55,20 @@ def write_clickhouse(dsn: str, usage: Sequence[Usage]) -> int:
         return len(rows)
 
 
-def write_posthog(s3: Any, bucket: str, usage: Sequence[Usage], prefix: str = "posthog/") -> int:
+def write_posthog(s3: Any, bucket: str, usage: Sequence[Usage], double: str | None, prefix: str = "posthog/") -> int:
     """Write daily export files named by their interval, as PostHog does, and return how many.
+
+    `double`: the address of the stack's PostHog, which is told each event once and answers for its own totals; None
+    where the project is a real one.
 
     Odd days are Parquet, even days JSON lines (zstd or gzip); a run delivered twice stands in two files; a day
     without events has none; fields we do not know are there.
     """
     by_day: dict[date, list[dict[str, Any]]] = defaultdict(list)
     again: dict[date, list[dict[str, Any]]] = defaultdict(list)
+    captured: list[dict[str, Any]] = []
     for event, deliveries, ingested in _events(list(faults.as_posthog(usage))):
+        captured.append(event)
         by_day[ingested.date()].append(event)
         if deliveries > 1:
             again[ingested.date()].append(event)
@@ -72,11 +79,18 @@ def write_posthog(s3: Any, bucket: str, usage: Sequence[Usage], prefix: str = "p
                 name, body = _part(day, part, rows)
                 s3.put_object(Bucket=bucket, Key=f"{prefix}{day:%Y/%m/%d}/events/{name}", Body=body)
                 files += 1
+    if double is not None:
+        httpx.post(f"{double}/_load", content=_lines(captured), timeout=60).raise_for_status()
     return files
+
+
+def _lines(events: Sequence[dict[str, Any]]) -> bytes:
+    return "\n".join(json.dumps(one, default=lambda at: at.isoformat()) for one in events).encode()
 
 
 def _events(reported: Sequence[Reported]) -> Iterable[tuple[dict[str, Any], int, datetime]]:
     """Yield events as PostHog has them: a call's meters are properties of one event, its model's of another."""
+    catalog = Catalog()
     grouped: dict[str, list[Reported]] = defaultdict(list)
     for one in reported:
         grouped[one.usage.id].append(one)
@@ -111,6 +125,10 @@ def _events(reported: Sequence[Reported]) -> Iterable[tuple[dict[str, Any], int,
             }
             if "own_key" in model.dimensions:
                 properties["own_key"] = True
+            else:
+                right = catalog.cost([x.usage for x in parts])
+                cost = faults.own_cost(model.dimensions["provider"], model.dimensions["model"], first.usage.at, right)
+                properties["$ai_total_cost_usd"] = _number(cost)
         event = {
             "uuid": uuid,
             "event": name,
@@ -121,6 +139,26 @@ def _events(reported: Sequence[Reported]) -> Iterable[tuple[dict[str, Any], int,
             "person_id": None,
         }
         yield event, first.deliveries, ingested
+
+
+def double_of(url: str) -> str | None:
+    """Return the address of the stack's PostHog double, or None where it is a real one."""
+    return url if url.startswith("http://127.0.0.1:") else None
+
+
+class Catalog:
+    """What the catalog says usage costs: PostHog's own model table, right but for the planted drift."""
+
+    def __init__(self) -> None:
+        self._rates = RateBook.of(seed.rates())
+
+    def cost(self, usage: Iterable[Usage]) -> Decimal:
+        """Return the list price of some meters of one event, at its instant."""
+        whole = Decimal(0)
+        for one in usage:
+            version = self._rates.rate_in_force(seed.CARD, one.meter, dict(one.dimensions), one.at)
+            whole += one.quantity * version.amount / version.per
+        return whole
 
 
 def _number(quantity: Decimal) -> float:
@@ -149,7 +187,7 @@ def _part(day: date, part: int, rows: list[dict[str, Any]]) -> tuple[str, bytes]
         sink = io.BytesIO()
         pq.write_table(table, sink, compression="zstd")
         return f"{stem}.parquet", sink.getvalue()
-    text = "\n".join(json.dumps(row, default=lambda at: at.isoformat()) for row in rows).encode()
+    text = _lines(rows)
     if day.day % 4:
         return f"{stem}.jsonl.zst", zstandard.compress(text)
     return f"{stem}.jsonl.gz", gzip.compress(text, mtime=0)

@@ -138,6 +138,7 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
                     "invoices",
                     "journal",
                     "platform",
+                    "watches",
                 )
             },
             approval=cast(Any, None),
@@ -211,6 +212,6 @@ def test_a_pass_that_waits_for_another_says_that_it_is_alive(monkeypatch: pytest
     beats = threading.Event()
     monkeypatch.setattr(collect, "BEAT_SECONDS", 0.01)
     monkeypatch.setattr("temporalio.activity.heartbeat", lambda *_: beats.set())
-    with collect._still_alive():
+    with collect.still_alive():
         assert beats.wait(5)
     assert not any(one.name == "beat" for one in threading.enumerate())

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
@@ -61,6 +61,8 @@ from activities.messages import (
     TiedOut,
     TieOutMonth,
     VerifyDecision,
+    WatchNight,
+    WatchTonight,
 )
 from activities.notify import Notify
 from activities.opening import Openings
@@ -70,6 +72,7 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from activities.watch import WatchDeeds
 from adapters.files import read_policy
 from adapters.mail import SmtpMailer
 from adapters.object_store import S3Store
@@ -86,6 +89,7 @@ from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.watches import PostgresWatches
 from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
@@ -283,6 +287,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         events=PostgresEvents(books),
         controls=PostgresControls(books),
         evidence=PostgresEvidence(books),
+        watches=PostgresWatches(books),
         closes=PostgresCloses(books),
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
@@ -352,6 +357,9 @@ def _close_twice(world: World) -> None:
     twice(Notify(outside).write)
     twice(Notify(outside).send, SendNotice(notice=f"invoice_ready/{issued.reference}"))
     _change_a_rate_twice(world, statement.fingerprint)
+    watch = WatchDeeds(outside)
+    twice(watch.months, WatchTonight(night=date(2026, 11, 1)))
+    twice(watch.compare_night, WatchNight(month=MONTH, night=date(2026, 11, 1)))
     _correct_twice(world, issued.reference)
     _pay_twice(world, issued.stripe_id)
     _control_twice(world)
@@ -504,6 +512,8 @@ DEEDS = (
     "collect.readiness",
     "collect.take_slices",
     "reconcile.compare_sources",
+    "watch.months",
+    "watch.compare_night",
     "rate.rate_usage",
     "approve.ask_approval",
     "approve.remind",

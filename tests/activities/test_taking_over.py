@@ -21,6 +21,7 @@ from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.watches import PostgresWatches
 from billing import invoicing
 from billing.rating.openings import OpeningRefused
 from devstack.book.people import PEOPLE
@@ -54,6 +55,7 @@ class World:
         self.outside = Outside(
             terms=PostgresTerms(worker),
             evidence=PostgresEvidence(worker),
+            watches=PostgresWatches(worker),
             closes=PostgresCloses(worker),
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from billing.rating import statement as rating
 from billing.reconciliation.cells import Slice
-from billing.reconciliation.exposure import MOST_RATED, Billed, exposures
+from billing.reconciliation.exposure import MOST_RATED, Billed, exposures, worth
 from billing.reconciliation.reconcile import Reconciled, reconcile
 from models.reconciliation import Answer, Exposure, Resolution
 from models.refusal import Refusal
@@ -24,13 +24,13 @@ def compared(ours: Slice, theirs: Slice, *resolutions: Resolution) -> Reconciled
     return reconcile("acme", "2026-10", OCTOBER, slices, a_policy(slices), resolutions)
 
 
-def billing(price: object) -> Callable[[pa.Table], Billed]:
+def billing(price: object, **clauses: object) -> Callable[[pa.Table], Billed]:
     """Return what tells a month's subtotal by a contract with one price for a call's minute."""
-    contract = a_contract(prices=[{"meter": "call.*", "price": price}])
+    contract = a_contract(prices=[{"meter": "call.*", "price": price}], **clauses)
 
     def bill(usage: pa.Table) -> Billed:
         statement = rating.statement_for([contract], usage, (), "2026-10", engine="test")
-        return statement.subtotal, statement.currency
+        return worth(statement), statement.currency
 
     return bill
 
@@ -57,6 +57,13 @@ def test_a_tier_is_crossed_as_the_contract_says_and_not_by_a_mean_price() -> Non
     found = compared(a_slice("clickhouse", [event(1, "950")]), a_slice("posthog", [event(1, "1150")]))
     (one,) = at_risk(found, billing(tiers))
     assert one.amount == Decimal("6.50")  # 50 x 0.10 + 150 x 0.01
+
+
+def test_usage_that_a_prepaid_pool_pays_is_at_risk_all_the_same() -> None:
+    pool = {"id": "year", "amount": "1200.00", "every": "year", "billing": "advance"}
+    found = compared(a_slice("clickhouse", [event(1, "1000")]), a_slice("posthog", [event(1, "1100")]))
+    (one,) = at_risk(found, billing(PER_UNIT, commitments=[pool]))
+    assert one.amount == Decimal("5.00")  # nothing more is invoiced, and 5.00 more is drawn
 
 
 def test_where_the_other_source_would_bill_less_the_money_is_below_zero() -> None:

@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from adapters.postgres.books import Books as BooksView
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.terms import PostgresTerms
-from cli import authority
+from cli import authority, reconciliation
 from models.authority import Authority
+from models.reconciliation import Reconciliation
+from models.snapshot import Artifact
 from tests.postgres_fixture import Books
 
 FIRST, SECOND = datetime(2026, 9, 1, tzinfo=UTC), datetime(2026, 10, 5, tzinfo=UTC)
@@ -62,3 +66,29 @@ def test_people_read_it_as_a_table_and_a_day_that_is_none_is_a_usage_error() -> 
     told = CliRunner().invoke(authority.app, ["show"], env={"COLUMNS": "200"})
     assert "the table of record" in told.output
     assert CliRunner().invoke(authority.app, ["show", "--at", "October"]).exit_code == 2
+
+
+@pytest.mark.stack
+def test_the_reconciliation_of_a_past_month_shows_the_authority_as_it_stood(
+    terms: PostgresTerms, fresh_database: Books, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = Artifact(uri="s3://e/x", content_fingerprint="c" * 64, sha256="d" * 64, rows=0, bytes=0)
+    past = Reconciliation(
+        customer="acme",
+        period="2026-10",
+        snapshots=(),
+        totals=(),
+        findings=(),
+        authority={"call.minutes": "clickhouse"},
+        usage=nothing,
+    )
+    PostgresEvidence(fresh_database.as_role("worker")).keep_reconciliation(past, 1, datetime(2026, 11, 1, tzinfo=UTC))
+    terms.declare(a_rule(["posthog"], "2026-10-01", reason="a new table of record"), datetime(2026, 11, 20, tzinfo=UTC))
+    assert shown("--at", "2026-10-15")[-1] == ["posthog"]  # what holds for that day as known today
+    console = fresh_database.as_role("console")
+    reconciliation.report(BooksView(console), PostgresTerms(console), "2026-10", 1, None, True)
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["reconciliation"]["authority"] == {"call.minutes": "clickhouse"}
+    assert [rule["order"] for rule in one["authorities"]] == [["clickhouse", "posthog"], ["sheet"]]
+    reconciliation.report(BooksView(console), PostgresTerms(console), "2026-10", 1, None, False)
+    assert "a new table of record" not in capsys.readouterr().out

@@ -128,6 +128,28 @@ def test_a_contract_is_taken_over_by_two_people_and_the_month_is_rehearsed(termi
     assert (ledger["broken"], ledger["rows"][0]["period"]) == ([], "2026-01")
 
 
+def test_a_night_tells_the_lost_batch_of_the_day_before_once(terminal: Terminal) -> None:
+    nights = ("2026-10-12", "2026-10-13", "2026-10-14")
+    for night in nights:
+        code, said = terminal.run("watch", "run", "--night", night)
+        assert code in (0, 1), said
+    shown = {}
+    for night in nights:
+        code, said = terminal.run("watch", "show", "2026-10", "--night", night, "--json")
+        assert code in (0, 1), said
+        shown[night] = json.loads(said)["alerts"]
+    holes = {
+        night: {one["concern"]["customer"] for one in alerts if one["concern"]["kind"] == "hole"}
+        for night, alerts in shown.items()
+    }
+    assert holes == {"2026-10-12": set(), "2026-10-13": {"bolt"}, "2026-10-14": set()}
+    lost = [one["concern"] for one in shown["2026-10-13"] if one["concern"]["customer"] == "bolt"]
+    assert {one["currency"] for one in lost} == {"USD"}
+    assert sum(Decimal(one["amount"]) for one in lost) < 0  # PostHog would have billed less
+    assert terminal.ok("close", "status", "2026-10") == []  # nothing of a close was touched
+    assert [one["schedule"] for one in terminal.ok("schedule", "show")] == ["month-end-close", "nightly-watch"]
+
+
 def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     month = "2026-10"
     assert terminal.run("close", "status", month)[0] == 3
@@ -141,6 +163,7 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
 
     deadline = time.monotonic() + 400
     done: list[dict[str, Any]] = []
+    reversed_: list[str] = []
     while len(done) < 13:
         assert time.monotonic() < deadline
         needs = terminal.ok("close", "exceptions", month)
@@ -150,6 +173,7 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
             words = ("close", "resolve", month, "--kind", cause, "--suggested", "--reason", "checked", *bulk)
             code, said = terminal.run(*words, "--as", "pia")
             assert code == 0, said
+        assert all(one["at_risk"]["currency"] == "USD" for one in needs["findings"])
         for one in waiting(needs["parked"], "reconcile", "needs_attention"):
             skip = ("close", "skip", month, "--customer", one["customer"], "--reason", "an alias")
             code, said = terminal.run(*skip, "--as", "aron")
@@ -157,6 +181,9 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
             assert terminal.run(*skip, "--as", "cora")[0] == 0
         for one in waiting(terminal.ok("close", "status", month), "approve", "waiting"):
             customer, statement = one["customer"], one["references"]["statement"]
+            if customer == "bolt" and not reversed_:
+                reversed_.append(_take_back(terminal, month, customer))
+                continue
             approve = ("close", "approve", month, "--customer", customer, "--fingerprint")
             if customer == "delta":
                 code, said = terminal.run(*approve, statement, "--as", "pia")
@@ -193,6 +220,50 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
         report = terminal.ok("report", name, month)
         assert report["rows"], name
         assert terminal.ok("report", name, month) == report  # the month is locked
+
+
+def _take_back(terminal: Terminal, month: str, customer: str) -> str:
+    """Reverse one resolution of a customer that waits for approval, give it to an owner; return the finding's id."""
+    answered: list[str] = [
+        one["finding"]["id"]
+        for one in terminal.ok("close", "exceptions", month, "--all")["findings"]
+        if one["finding"]["customer"] == customer and one["resolution"]
+    ]
+    words = ("close", "reverse", month, answered[0], "--reason", "another day's log", "--as", "pia")
+    code, said = terminal.run(*words)
+    assert code == 0, said
+    (open_,) = _eventually(
+        lambda: [
+            one
+            for one in terminal.ok("close", "exceptions", month)["findings"]
+            if one["finding"]["customer"] == customer
+        ],
+        lambda found: len(found) == 1,
+    )
+    assert open_["finding"]["id"] == answered[0]
+    code, said = terminal.run("close", "assign", month, answered[0], "--to", "erik", "--reason", "his", "--as", "pia")
+    assert (code, "NoSuchOwner" in said) == (4, True), said
+    assign = ("close", "assign", month, answered[0], "--to", "abby", "--reason", "her release", "--as", "pia")
+    _eventually(lambda: terminal.run(*assign)[0], lambda code: code == 0)
+    owned = terminal.ok("close", "exceptions", month)["findings"]
+    assert [one["owner"] for one in owned if one["finding"]["id"] == answered[0]] == ["abby"]
+    return answered[0]
+
+
+def test_what_was_invoiced_is_not_reversed(terminal: Terminal) -> None:
+    month = "2026-10"
+    answered: list[str] = [
+        one["finding"]["id"]
+        for one in terminal.ok("close", "exceptions", month, "--all")["findings"]
+        if one["resolution"]
+    ]
+    code, said = terminal.run("close", "reverse", month, answered[0], "--reason", "too late", "--as", "pia")
+    assert (code, "InvoiceIssued" in said, "tieout correction propose" in said) == (4, True, True), said
+    drift = terminal.run("rates", "drift", month, "--json")
+    assert drift[0] == 1
+    (one,) = json.loads(drift[1])
+    assert (one["source"], one["dimensions"]["model"]) == ("posthog", "gemini-2.5-flash")
+    assert (one["first_day"], one["ratio"]) == ("2026-10-15", "0.8")
 
 
 def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, tmp_path: Path) -> None:

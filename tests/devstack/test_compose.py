@@ -30,7 +30,6 @@ NOT_FOR_WORKERS = {
     "identity_secret",
     "pages_secret",
     "token",
-    "notices_minutes",
 }
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|_PWD|TOKEN", re.IGNORECASE)
 FROM_ENVIRONMENT = re.compile(r"\$\{[A-Z0-9_]+:\?\}")

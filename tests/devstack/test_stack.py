@@ -25,6 +25,9 @@ NAMES = {
     "TIEOUT_EVIDENCE_BUCKET",
     "TIEOUT_SOURCES_BUCKET",
     "TIEOUT_CLICKHOUSE_URL",
+    "TIEOUT_POSTHOG_URL",
+    "TIEOUT_POSTHOG_PROJECT",
+    "TIEOUT_POSTHOG_KEY",
     "TIEOUT_STRIPE_URL",
     "TIEOUT_STRIPE_KEY",
     "TIEOUT_STRIPE_WEBHOOK_SECRET",
@@ -67,7 +70,7 @@ def test_a_real_service_takes_the_place_of_ours(tmp_path: Path) -> None:
         "TIEOUT_SMTP_URL": "smtp://mail.example.com",
     }
     with Stack(tmp_path, named) as stack:
-        assert [service.name for service in stack.services] == ["stripe"]
+        assert [service.name for service in stack.services] == ["stripe", "posthog"]
         settings = stack.endpoints.as_environment()
         assert {name: settings[name] for name in named} == named
         assert settings["TIEOUT_EVIDENCE_BUCKET"] == "tieout-evidence"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ from activities.messages import (
     TakeOver,
     TieOutMonth,
     TriggerClose,
+    WatchSchedule,
 )
 from devstack.services import program
 from models.close import EVERYONE, DecisionKind, Stage, State
@@ -56,6 +57,7 @@ from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import CloseTrigger, MonthlyClose
+from workflows.nightly_watch import NightlyWatch
 from workflows.open_contract import OpenContract
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
@@ -314,6 +316,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
         signed = lock.model_copy(update={"signed": True})
         await client.execute_workflow(LockPeriod.run, signed, id=f"lock/{MONTH}/signed", task_queue=queue)
+        night = WatchSchedule(zone="UTC", night=date(2026, 10, 15))
+        await client.execute_workflow(NightlyWatch.run, night, id="watch/2026-10-15", task_queue=queue)
         tie = TieOutMonth(month=MONTH)
         await client.execute_workflow(TieOutPeriod.run, tie, id=f"tie-out/{MONTH}", task_queue=queue)
         reopen = ReopenMonth(month=MONTH, asked="a", approved="b")
@@ -333,6 +337,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
         await _keep(client, f"lock/{MONTH}/signed", folder / "lock-period-signed.json"),
+        await _keep(client, "watch/2026-10-15", folder / "nightly-watch.json"),
         await _keep(client, f"tie-out/{MONTH}", folder / "tie-out-period.json"),
         await _keep(client, f"reopen/{MONTH}", folder / "reopen-period.json"),
         await _keep(client, "send-notices", folder / "send-notices.json"),

@@ -94,7 +94,7 @@ class Month:
         self.usage = list(true_usage(MONTH, COMPLETE_UNTIL, self.customers))
         s3 = s3_client(self.config.s3_url, self.stack.endpoints.s3_access_key, self.stack.endpoints.s3_secret_key)
         sources.write_clickhouse(self.stack.endpoints.clickhouse_url, self.usage)
-        sources.write_posthog(s3, self.config.sources_bucket, self.usage)
+        sources.write_posthog(s3, self.config.sources_bucket, self.usage, sources.double_of(self.config.posthog_url))
         sources.write_sheet(s3, self.config.sources_bucket, MONTH, self.usage)
 
     # The close.

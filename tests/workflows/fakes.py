@@ -31,6 +31,7 @@ from activities.messages import (
     JudgeCorrection,
     JudgeRateChange,
     LockMonth,
+    NightWatched,
     Opened,
     Park,
     PeriodReopened,
@@ -59,6 +60,8 @@ from activities.messages import (
     TiedOut,
     TieOutMonth,
     VerifyDecision,
+    WatchNight,
+    WatchTonight,
 )
 from billing import approval, corrections, rate_change
 from models.approval import Decision, Person, Verdict
@@ -101,6 +104,7 @@ class Deeds:
         self.concluded: list[ConcludeChange] = []
         self.given_up: list[ConcludeCorrection] = []
         self.correction: Correction | None = None
+        self.months: tuple[str, ...] = ("2026-10",)
 
     def decide(self, id_: str, kind: DecisionKind, person: str, subject: str = "", **more: Any) -> str:
         """Write a decision row and return its id."""
@@ -348,7 +352,19 @@ class Deeds:
             did("reopen")
             return PeriodReopened(month=task.month, expires_at="2026-12-01T00:00:00Z")
 
+        @activity.defn(name="watch.months")
+        def months(task: WatchTonight) -> tuple[str, ...]:
+            did(f"months {task.night}")
+            return self.months
+
+        @activity.defn(name="watch.compare_night")
+        def compare_night(task: WatchNight) -> NightWatched:
+            did(f"watch {task.month} {task.night}")
+            return NightWatched(month=task.month, night=task.night, up_to=LONG_AGO, concerns=2, alerts=1)
+
         return [
+            months,
+            compare_night,
             tie_out,
             refuse_unsigned,
             reopen,

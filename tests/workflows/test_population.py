@@ -33,6 +33,7 @@ from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
+from adapters.postgres.watches import PostgresWatches
 from billing import openings, slices
 from billing.approval import ApprovalPolicy
 from billing.reperform import reperform
@@ -164,6 +165,7 @@ class World:
         self.outside = Outside(
             terms=PostgresTerms(worker),
             evidence=PostgresEvidence(worker),
+            watches=PostgresWatches(worker),
             closes=PostgresCloses(worker),
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),

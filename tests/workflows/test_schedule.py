@@ -46,8 +46,9 @@ def test_the_schedule_closes_the_month_before_the_scheduled_time_once_whoever_as
 
     async def run() -> list[str]:
         async with real() as client, workers(client, deeds, 1000):
-            assert await schedule.apply(client, "America/New_York") == "created"
-            assert await schedule.apply(client, "America/New_York") == "updated"
+            both = ("month-end-close", "nightly-watch")
+            assert await schedule.apply(client, "America/New_York") == dict.fromkeys(both, "created")
+            assert await schedule.apply(client, "America/New_York") == dict.fromkeys(both, "updated")
             handle = client.get_schedule_handle(schedule.SCHEDULE_ID)
             span = ScheduleBackfill(
                 start_at=datetime(2026, 2, 20, tzinfo=UTC),
@@ -113,3 +114,26 @@ def test_operators_find_customers_by_search_attributes() -> None:
             assert one.count == 0
 
     asyncio.run(asyncio.wait_for(run(), 200))
+
+
+def test_a_night_is_that_of_its_scheduled_time_in_the_entitys_zone_and_its_months_are_watched_in_order() -> None:
+    deeds = Deeds()
+    deeds.months = ("2026-09", "2026-10")
+
+    async def run() -> list[str]:
+        async with real() as client, workers(client, deeds, 1000):
+            await schedule.apply(client, "America/New_York")
+            handle = client.get_schedule_handle(schedule.WATCH_ID)
+            await handle.backfill(
+                ScheduleBackfill(
+                    start_at=datetime(2026, 10, 2, tzinfo=UTC),
+                    end_at=datetime(2026, 10, 3, tzinfo=UTC),
+                    overlap=ScheduleOverlapPolicy.ALLOW_ALL,
+                )
+            )
+            while "watch 2026-10 2026-10-02" not in deeds.calls:
+                await asyncio.sleep(0.05)
+            return deeds.calls
+
+    calls = asyncio.run(asyncio.wait_for(run(), 100))
+    assert calls == ["months 2026-10-02", "watch 2026-09 2026-10-02", "watch 2026-10 2026-10-02"]

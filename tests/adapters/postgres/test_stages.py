@@ -304,13 +304,12 @@ def test_a_taken_resolution_answers_its_finding(books: Books) -> None:
 
 def test_a_finding_has_an_age_an_owner_money_and_a_resolution_that_may_be_reversed(books: Books) -> None:
     book, view, later = evidence(books), BooksView(books.as_role("console")), AT + timedelta(days=3)
-    watched = book.keep_reconciliation(a_reconciliation(a_finding("f1")), 1001, AT)  # a dry run saw it first
-    used = book.keep_reconciliation(a_reconciliation(a_finding("f1"), a_finding("f2")), 1, later)
-    assert watched != used
-    money = Exposure(finding="f1", amount=Decimal("-12.50"), currency="USD")
-    book.keep_exposures(used, [Exposure(finding="f1", why="NoRate: not yet"), Exposure(finding="f2", why="alone")], AT)
+    book.keep_reconciliation(a_reconciliation(a_finding("f1")), 1001, AT)  # a dry run saw it first
+    both = a_reconciliation(a_finding("f1"), a_finding("f2"))
+    money, alone = Exposure(finding="f1", amount=Decimal("-12.50"), currency="USD"), Exposure(finding="f2", why="alone")
+    book.keep_reconciliation(both, 1, later, [Exposure(finding="f1", why="NoRate: not yet"), alone])
     for _ in range(2):
-        book.keep_exposures(used, [money, Exposure(finding="f2", why="alone")], later)
+        book.keep_reconciliation(both, 1, later, [money, alone])
     with books.connect() as plain:
         assert plain.execute("SELECT count(*) FROM tieout.exposures").fetchone() == (3,)
     for name, kind, payload in (
