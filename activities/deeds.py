@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.ports import (
+    BookedEventBook,
     Clock,
     CloseBook,
     ControlBook,
@@ -48,6 +49,7 @@ class Outside:
     clock: Clock
     engine: str  # version and hash of the code that computes, kept on every result
     estimates: EstimateBook
+    booked: BookedEventBook
     scratch: Path  # where a pass over a source spills
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     usage_memory_mib: int = 2048  # what one pass over a source may take

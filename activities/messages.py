@@ -352,6 +352,25 @@ class TakeOver(Frozen):
     approval: str
 
 
+class BookEvent(Frozen):
+    """Book an event: names the decisions that propose and approve it."""
+
+    contract: Identifier
+    event: Identifier
+    proposal: str
+    approval: str
+
+
+class EventBooked(Frozen):
+    """An event's entry, by its key; none for one that moves nothing. `debits` are in the contract's currency."""
+
+    event: Identifier
+    entry: str
+    month: Month
+    currency: str
+    debits: str
+
+
 class OpenedRef(Frozen):
     """An opening position that stands: its fingerprint, its journal entry (none where all is zero) and its debits."""
 

@@ -10,6 +10,7 @@ from activities.ports import Histories, UsageSource
 from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_entity, read_policy, read_value
 from adapters.object_store import S3Store, s3_client
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -150,6 +151,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         estimates=PostgresEstimates(books),
+        booked=PostgresBookedEvents(books),
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

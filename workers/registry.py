@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.approve import Approve
+from activities.book import Book
 from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
 from activities.control import Control
@@ -19,6 +20,7 @@ from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from workflows import options
+from workflows.book_event import BookEvent
 from workflows.close_shard import CloseShard
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
@@ -35,6 +37,7 @@ WORKFLOWS: Sequence[type] = (
     CloseShard,
     CustomerClose,
     Correction,
+    BookEvent,
     LockPeriod,
     OpenContract,
     RateChange,
@@ -108,6 +111,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 Payments(outside).apply_event,
                 control.reopen,
                 Openings(outside).take_over,
+                Book(outside).book_event,
                 publish.publish_close,
                 publish.seal_evidence,
                 publish.seal_month,

@@ -18,6 +18,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.approve import Approve
+from activities.book import Book
 from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
 from activities.control import Control
@@ -27,6 +28,7 @@ from activities.invoice import InvoiceDeeds
 from activities.messages import (
     ApplyEvent,
     AskApproval,
+    BookEvent,
     ChangeRate,
     CloseMonth,
     CompareSources,
@@ -70,6 +72,7 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from adapters.files import read_policy
 from adapters.object_store import S3Store
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -97,6 +100,7 @@ from models.close import CORRECTIONS_FROM, EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
 from models.control import TieOutName
 from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
+from models.event import EVENT
 from models.journal import Account, Rule
 from models.money import total
 from models.opening import Opening
@@ -282,6 +286,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         estimates=PostgresEstimates(books),
+        booked=PostgresBookedEvents(books),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),
@@ -345,6 +350,7 @@ def _close_twice(world: World) -> None:
     _change_a_rate_twice(world, statement.fingerprint)
     _correct_twice(world, issued.reference)
     _pay_twice(world, issued.stripe_id)
+    _book_twice(world)
     _control_twice(world)
 
 
@@ -360,6 +366,29 @@ def _control_twice(world: World) -> None:
     asked = world.decide(DecisionKind.ASK_REOPEN, "aron", EVERYONE, MONTH, {"expires_at": until})
     approved = world.decide(DecisionKind.REOPEN, "cora", EVERYONE, asked, {})
     twice(control.reopen, ReopenMonth(month=MONTH, asked=asked, approved=approved))
+
+
+def _book_twice(world: World) -> None:
+    """Allow for a loss of what the contract taken over still has due, by two people."""
+    event = EVENT.validate_python(
+        {
+            "event": "allowance",
+            "id": "slow",
+            "contract": next(one.contract for one in seed.contracts() if one.customer == TAKEN_OVER),
+            "on": "2026-11-20",
+            "expected_loss": "5.00",
+            "evidence": "aging of November, a quarter of what is over 90 days",
+            "reason": "slow payer",
+            "by": "pia",
+            "approved_by": "cora",
+        }
+    )
+    desk = DeskDoor(world.desk, PostgresCloses(world.desk.database), cast(Any, None), SystemClock())
+    proposal, _ = desk.book_event(event, TAKEN_OVER, world.tokens["pia"], "")
+    _, approved = desk.book_event(event, TAKEN_OVER, world.tokens["cora"], "")
+    assert approved is not None
+    task = BookEvent(contract=event.contract, event=event.id, proposal=proposal.id, approval=approved.id)
+    world.twice(Book(world.outside).book_event, task)
 
 
 def _pay_twice(world: World, stripe_id: str) -> None:
@@ -520,6 +549,7 @@ DEEDS = (
     "correct.post",
     "correct.conclude",
     "payments.apply_event",
+    "book.book_event",
     "control.tie_out",
     "control.refuse_unsigned",
     "control.reopen",

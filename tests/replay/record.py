@@ -29,6 +29,7 @@ from activities.messages import (
     CorrectInvoice,
     CustomerClosed,
     Decide,
+    EventBooked,
     InvoiceCorrected,
     LockMonth,
     OpenedRef,
@@ -38,6 +39,7 @@ from activities.messages import (
     TieOutMonth,
     TriggerClose,
 )
+from activities.messages import BookEvent as BookEventTask
 from devstack.services import program
 from models.close import EVERYONE, DecisionKind, Stage, State
 from runtime import temporal
@@ -49,6 +51,7 @@ from tests.workflows.test_correction import Handle as CorrectionHandle
 from tests.workflows.test_correction import until_taken
 from tests.workflows.test_customer_close import approve, until
 from workflows import options, search
+from workflows.book_event import BookEvent
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
@@ -82,7 +85,11 @@ class LockableDeeds(Deeds):
         def take_over(task: TakeOver) -> OpenedRef:
             return OpenedRef(contract=task.contract, fingerprint="f", entry=f"opening/{task.contract}", debits="1")
 
-        return [*super().all(), accrue_waiting, lock_period, take_over]
+        @activity.defn(name="book.book_event")
+        def book_event(task: BookEventTask) -> EventBooked:
+            return EventBooked(event=task.event, entry="event/c/e", month=MONTH, currency="USD", debits="1")
+
+        return [*super().all(), accrue_waiting, lock_period, take_over, book_event]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -290,6 +297,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(OpenContract.run, taken, id="opening/acme-2026", task_queue=queue)
         signed = lock.model_copy(update={"signed": True})
         await client.execute_workflow(LockPeriod.run, signed, id=f"lock/{MONTH}/signed", task_queue=queue)
+        booked = BookEventTask(contract="acme-2026", event="e", proposal="p", approval="a")
+        await client.execute_workflow(BookEvent.run, booked, id="event/acme-2026/e", task_queue=queue)
         tie = TieOutMonth(month=MONTH)
         await client.execute_workflow(TieOutPeriod.run, tie, id=f"tie-out/{MONTH}", task_queue=queue)
         reopen = ReopenMonth(month=MONTH, asked="a", approved="b")
@@ -307,6 +316,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
+        await _keep(client, "event/acme-2026/e", folder / "book-event.json"),
         await _keep(client, f"lock/{MONTH}/signed", folder / "lock-period-signed.json"),
         await _keep(client, f"tie-out/{MONTH}", folder / "tie-out-period.json"),
         await _keep(client, f"reopen/{MONTH}", folder / "reopen-period.json"),

@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from activities.deeds import Outside
 from activities.messages import CloseMonth, MonthClosed
 from adapters.files import read_policy
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
@@ -167,6 +168,7 @@ class World:
             invoices=PostgresInvoices(worker),
             journal=PostgresJournal(worker),
             estimates=PostgresEstimates(worker),
+            booked=PostgresBookedEvents(worker),
             store=Folder(folder),
             platform=self.platform,
             sources={"clickhouse": ListedUsage("clickhouse", used)},
