@@ -334,7 +334,7 @@ class LockMonth(Frozen):
     month: Month
     revision: int
     decision: str
-    signed: bool = False  # refuse while a tie-out is not signed as it is
+    signed: bool = False  # of histories from before every lock had to be signed
 
 
 class MonthLocked(Frozen):

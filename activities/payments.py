@@ -79,7 +79,8 @@ class Payments:
         if event.type == payments.PAID:
             payment = outside.platform.payment(issued.stripe_id)
         month = outside.journal.open_month(month_of(event.created.astimezone(UTC).date()))
-        entries = payments.entries_of(event, invoice, issued, payment, month)
+        booked = outside.journal.entries(None, invoice.customer)
+        entries = payments.entries_of(event, invoice, issued, payment, month, booked)
         refuse_overdrawn(outside, invoice.customer, entries)
         outside.journal.post(entries, preparer="system", at=outside.clock.now())
         intent = payment.intent if payment else None

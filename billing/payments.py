@@ -1,10 +1,11 @@
-"""Payments: what an event of the invoicing platform posts (rules A2, E4, H1, H2), by business keys, in any order."""
+"""Payments: what an event of the invoicing platform posts (rules A2, E4, H1 to H3), by business keys, in any order."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from billing.settlements import due_of, written_off
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, JournalEntry, Posting, Rule
 from models.money import from_minor
@@ -34,13 +35,19 @@ class NotThisInvoice(Refusal):
 
 
 def entries_of(
-    event: PlatformEvent, invoice: Invoice, issued: IssuedInvoice, payment: Payment | None, open_month: str
+    event: PlatformEvent,
+    invoice: Invoice,
+    issued: IssuedInvoice,
+    payment: Payment | None,
+    open_month: str,
+    booked: Sequence[JournalEntry] = (),
 ) -> tuple[JournalEntry, ...]:
     """Return the entries of an event: none for what only says something.
 
     A key is the invoice's or the dispute's, never the event's: the platform may tell one fact by several events. What a
     dispute takes back is a receivable again; when it is lost it goes through the allowance, and when won it returns.
-    `open_month` is the first open one from the event's month on.
+    `open_month` is the first open one from the event's month on. `booked` are the customer's entries so far: a payment
+    of what was written off is recovered first (H3).
 
     Raises:
         NotThisInvoice: it is in another currency. OwedBefore: it asks for an older debt.
@@ -58,6 +65,7 @@ def entries_of(
         amount, fee = from_minor(int(thing["amount_paid"]), invoice.currency), payment.fee if payment else Decimal(0)
         return maker.some(
             _balance_used(thing, maker),
+            _recovered(amount, maker, booked),
             maker.entry(
                 f"payment/{issued.stripe_id}",
                 Rule.A2,
@@ -103,6 +111,16 @@ def _balance_used(invoice: Mapping[str, Any], maker: "_Maker") -> JournalEntry |
     key = f"balance/{maker.issued.stripe_id}"
     sides = ((Account.CUSTOMER_BALANCE, used), (Account.RECEIVABLE, -used))
     return maker.entry(key, Rule.E4, "Customer balance used", *sides)
+
+
+def _recovered(paid: Decimal, maker: "_Maker", booked: Sequence[JournalEntry]) -> JournalEntry | None:
+    """Return the receivable back for what is paid beyond what is due in the books, up to what was written off."""
+    reference, key = maker.invoice.reference, f"payment/{maker.issued.stripe_id}"
+    before = [entry for entry in booked if entry.key not in (key, f"recovery/{maker.issued.stripe_id}")]
+    beyond = max(paid - due_of(reference, before), Decimal(0))
+    back = min(beyond, max(written_off(reference, before), Decimal(0)))
+    sides = ((Account.RECEIVABLE, back), (Account.ALLOWANCE, -back))
+    return maker.entry(f"recovery/{maker.issued.stripe_id}", Rule.H3, "Paid after it was written off", *sides)
 
 
 class _Maker:

@@ -72,8 +72,7 @@ def _write_off(event: WriteOff, own: Sequence[JournalEntry]) -> list[Posting]:
 
 def _recovery(event: Recovery, own: Sequence[JournalEntry]) -> list[Posting]:
     """Return the receivable back from the allowance, and its payment."""
-    left = _written_off([entry for entry in own if entry.invoice == event.invoice])
-    _refuse_more(event.id, event.amount, left, "more is recovered than was written off")
+    _refuse_more(event.id, event.amount, written_off(event.invoice, own), "more is recovered than was written off")
     return _sides(
         (Account.RECEIVABLE, event.amount),
         (Account.ALLOWANCE, -event.amount),
@@ -83,8 +82,9 @@ def _recovery(event: Recovery, own: Sequence[JournalEntry]) -> list[Posting]:
     )
 
 
-def _written_off(of_invoice: Sequence[JournalEntry]) -> Decimal:
+def written_off(invoice: str, own: Sequence[JournalEntry]) -> Decimal:
     """Return what write-offs took of an invoice, less what recoveries gave back to the allowance."""
+    of_invoice = [entry for entry in own if entry.invoice == invoice]
     off = _owed(Account.RECEIVABLE, [entry for entry in of_invoice if entry.rule is Rule.H2])
     return off - _owed(Account.ALLOWANCE, [entry for entry in of_invoice if entry.rule is Rule.H3])
 

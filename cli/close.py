@@ -6,21 +6,20 @@ import typer
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from activities.messages import CloseMonth, LockMonth, MonthClosed, close_id
+from activities.messages import CloseMonth, MonthClosed, close_id
 from adapters.files import read_billed
 from cli.compare import Against
 from cli.door import Door, wait_for
 from cli.dry_run import report_dry_run
 from cli.output import As, AsJson, Exit, Month, Reason, leave, print_json, print_table, say
 from models.approval import Decision
-from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Role, Standing, State
+from models.close import DRY_RUNS_FROM, DecisionKind, Role, Standing, State
 from models.period import month_period
 from models.refusal import Refusal
 from models.reports import OpenFinding
 from models.value import fingerprint_of
 from runtime.desk import token_of
 from workflows import options, search
-from workflows.lock_period import LockPeriod
 from workflows.monthly_close import MonthlyClose
 
 app = typer.Typer(no_args_is_help=True, help="Start and watch a close, answer findings, approve statements.")
@@ -343,32 +342,6 @@ def skip(
         person,
         as_json,
     )
-
-
-@app.command()
-def lock(month: Month, reason: Reason, revision: Revision = 1, person: As = None, as_json: AsJson = False) -> None:
-    """Lock the accounting period (controller); customers still waiting are accrued from their latest statement."""
-    door = Door()
-    token = token_of(door.config, person)
-
-    async def work() -> tuple[str, ...]:
-        desk = await door.desk()
-        decision = desk.write(DecisionKind.LOCK, token, month, revision, EVERYONE, month, reason, {})
-        client = await door.client()
-        locked = await client.execute_workflow(
-            LockPeriod.run,
-            LockMonth(month=month, revision=revision, decision=decision.id),
-            id=f"lock/{month}/{decision.id}",
-            task_queue=options.CLOSE_QUEUE,
-            static_summary=f"lock {month}",
-        )
-        return locked.accrued
-
-    accrued = wait_for(work)
-    if as_json:
-        print_json({"locked": month, "accrued": accrued})
-    else:
-        say(f"locked {month}; accrued {', '.join(accrued) or 'nobody'}")
 
 
 @app.command()

@@ -18,7 +18,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from temporalio.client import ScheduleBackfill, ScheduleOverlapPolicy
+from temporalio.client import ScheduleBackfill, ScheduleOverlapPolicy, WorkflowFailureError
+from temporalio.exceptions import ActivityError
 
 from activities.deeds import Outside
 from adapters.object_store import s3_client
@@ -27,7 +28,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
-from devstack.book import again, breaks, expected, findings, seed, sources, tie_out, traces
+from devstack.book import again, breaks, expected, findings, lock, seed, sources, tie_out, traces
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.book.traces import Client
@@ -129,7 +130,7 @@ class Demo:
         self.workers.start()
         try:
             standings = await self._close(tokens)
-            await self._prove(standings, usage)
+            await self._prove(standings, usage, tokens)
         finally:
             self.workers.stop()
 
@@ -205,7 +206,7 @@ class Demo:
         )
         return standings
 
-    async def _prove(self, standings: Sequence[Standing], usage: list[Usage]) -> None:
+    async def _prove(self, standings: Sequence[Standing], usage: list[Usage], tokens: dict[str, str]) -> None:
         outside = self._outside()
         books = Books(wiring.database(self.config, "auditor"))
         if self.break_ == "journal":
@@ -214,6 +215,7 @@ class Demo:
         self._tie_out(outside, books, standings, usage)
         await self._again(outside, standings)
         self._chain()
+        await self._lock(tokens)
         self._export(books)
         self._audit()
 
@@ -253,6 +255,18 @@ class Demo:
         missing = sorted(set(outside_view.totals) - {row.customer for row in found})
         if missing:
             raise DemoFailed(f"{', '.join(missing)} at invoice: nothing was billed")
+
+    async def _lock(self, tokens: dict[str, str]) -> None:
+        client = await temporal.connect(self.config, "demo")
+        role = wiring.database(self.config, "console")
+        desk = DeskDoor(PostgresDesk(role), PostgresCloses(role), client, SystemClock())
+        with step(f"{lock.SIGNER} signs the tie-outs, {lock.CONTROLLER} locks {self.month}"):
+            try:
+                tied, _ = await lock.sign_and_lock(client, desk, tokens, self.month, "reviewed")
+            except WorkflowFailureError as failed:
+                cause = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
+                raise DemoFailed(f"{self.month} is not locked: {cause}") from failed
+        console.print(f"  {len(tied.fingerprints)} tie-outs signed, {len(tied.untied)} lines untied")
 
     async def _again(self, outside: Outside, standings: Sequence[Standing]) -> None:
         with step("every deed run a second time"):
