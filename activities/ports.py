@@ -421,6 +421,10 @@ class InvoicingPlatform(Protocol):
         """Return how an invoice stands: its status, what is due and what was paid."""
         ...
 
+    def states(self, stripe_ids: Collection[str], since: datetime, until: datetime) -> dict[str, AtPlatform]:
+        """Return how each of many invoices stands; they were made between the two instants, mostly."""
+        ...
+
     def payment(self, stripe_id: str) -> Payment | None:
         """Return how an invoice was paid and what the platform kept; None where it was paid outside of it."""
         ...

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -140,6 +140,9 @@ class Platform:
 
     def state(self, stripe_id: str) -> AtPlatform:
         return AtPlatform(status="open", remaining=self.drafts[stripe_id].total, paid=Decimal(0))
+
+    def states(self, stripe_ids: Collection[str], since: datetime, until: datetime) -> dict[str, AtPlatform]:
+        return {stripe_id: self.state(stripe_id) for stripe_id in stripe_ids}
 
     def payment(self, stripe_id: str) -> Payment | None:
         return None
