@@ -206,6 +206,9 @@ class World:
         row = {"id": "year", "granted": "1200.00", "drawn": "1170.00", "expired": "0", "deferred": "30.00"}
         opening = an_opening(row, deferred="30.00", contract="taken-2026", customer="taken")
         self.outside.terms.add_opening(opening, "pia", "cora", AT)
+        entry = openings.entry_for(opening, self.outside.terms.contracts("taken"))
+        assert entry is not None
+        self.outside.journal.post([entry], "pia", AT)
 
     def _owes(self, customer: str) -> None:
         """Book a prepayment that a contract which ended left behind."""
