@@ -1,4 +1,8 @@
-"""Booked events: facts no statement has, proposed by one person, approved by another, each with its journal entry."""
+"""Booked events: facts no statement has, by two people, each with its journal entry; and postings compared as sets.
+
+The comparison of postings with their entry's body is the one of 0006, as one set less another: PostgreSQL hashes both,
+where it compared each posting with each line of the batch.
+"""
 
 from alembic import op
 
@@ -6,6 +10,31 @@ from migrations.ddl import append_only, readable
 
 revision = "0013"
 down_revision = "0010"
+
+COMPARED = """
+    CREATE OR REPLACE FUNCTION tieout.postings_match_the_body() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE stray record;
+    BEGIN
+        SELECT a.entry, a.line INTO stray FROM (
+            SELECT entry, line::bigint AS line, account, amount, obligation, "grant", meter, model, rated_line,
+                to_char(service_from, 'YYYY-MM-DD') AS service_from, to_char(service_until, 'YYYY-MM-DD')
+            FROM added
+            EXCEPT
+            SELECT e.key, said.line, said.posting ->> 'account', (said.posting ->> 'amount')::numeric,
+                said.posting ->> 'obligation', said.posting ->> 'grant', said.posting ->> 'meter',
+                said.posting ->> 'model', said.posting ->> 'rated_line', said.posting ->> 'service_from',
+                said.posting ->> 'service_until'
+            FROM tieout.journal_entries e,
+                jsonb_array_elements(e.body::jsonb -> 'postings') WITH ORDINALITY AS said (posting, line)
+            WHERE e.key IN (SELECT DISTINCT entry FROM added)
+        ) a LIMIT 1;
+        IF FOUND THEN
+            RAISE EXCEPTION 'posting % of entry % is not what the entry says', stray.line, stray.entry
+                USING ERRCODE = 'TIE03';
+        END IF;
+        RETURN NULL;
+    END $$
+"""
 
 TABLES = (
     """
@@ -36,15 +65,16 @@ TABLES = (
     "CREATE INDEX booked_events_by_customer ON tieout.booked_events (customer, position)",
     *append_only("booked_events"),
     *readable("booked_events", "INSERT"),
+    COMPARED,
 )
 
 
 def upgrade() -> None:
-    """Make the table of booked events."""
+    """Make the table of booked events, and compare postings as sets."""
     for statement in TABLES:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Take it back."""
+    """Take the table back; the comparison stays, since what it refuses is the same."""
     op.execute("DROP TABLE tieout.booked_events")
