@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -70,8 +71,9 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from activities.witness import heads_of
 from adapters.files import read_policy
-from adapters.object_store import S3Store
+from adapters.object_store import EvidenceChanged, S3Store
 from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
@@ -101,6 +103,7 @@ from models.columns import COLUMNS
 from models.control import TieOutName
 from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
 from models.event import EVENT
+from models.evidence import EvidencePack
 from models.journal import Account, Rule
 from models.money import total
 from models.opening import Opening
@@ -108,6 +111,7 @@ from models.period import Period
 from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
 from models.value import canonical_json, instant_text
+from runtime.audit import Audit
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
@@ -704,3 +708,65 @@ def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_
     assert proposal.version.model_copy(update={"approved_by": "cora"}) in outside.terms.rates()
     assert proposal.known in [one.bare() for one in outside.terms.rates(view.proposed_at)]
     assert "rita" in outside.terms.proposers([], [proposal.version.id])
+
+
+class Copied(S3Store):
+    """The month's evidence on another machine: the copied bytes, and nothing of the stack."""
+
+    def __init__(self, objects: dict[str, bytes], cache: Path) -> None:
+        self.objects = objects
+        self.cache = cache
+
+    def get(self, uri: str) -> bytes:
+        """Return the copied bytes."""
+        return self.objects[uri]
+
+    def uris(self, prefix: str) -> tuple[str, ...]:
+        """Return what was copied from under a prefix."""
+        return tuple(uri for uri in sorted(self.objects) if uri.split("/", 3)[3].startswith(prefix))
+
+
+def _named(objects: dict[str, bytes], cache: Path, root: str) -> list[str]:
+    """Return what an audit of copied evidence names as different."""
+    audit = Audit(Copied(objects, cache), engine_id())
+    try:
+        manifest = audit.manifest(MONTH, 1, root)
+    except EvidenceChanged as changed:
+        return [str(changed)]
+    every = [(one.subject, check) for one in audit.verify(manifest, root) for check in one.differing]
+    return [f"{subject}: {check.name} {check.recomputed}" for subject, check in every]
+
+
+def test_the_evidence_alone_reperforms_elsewhere_and_any_changed_byte_of_it_is_named(
+    world: World, tmp_path: Path
+) -> None:
+    store = world.outside.store
+    objects = {uri: store.get(uri) for uri in store.uris("")}
+    (root,) = [uri.rsplit("manifest-", 1)[1].removesuffix(".json") for uri in objects if "/manifest-" in uri]
+    assert _named(objects, tmp_path / "whole", root) == []
+    manifest = Audit(Copied(objects, tmp_path / "whole"), engine_id()).manifest(MONTH, 1, root)
+    (sealed,) = [one for one in manifest.packs if one.customer == CUSTOMER]
+    assert sealed.pack is not None
+    pack = EvidencePack.from_text(objects[sealed.pack].decode())
+    read = {
+        f"s3://{store.uris('')[0].split('/')[2]}/evidence/{MONTH}@1/manifest-{root}.json": "manifest-",
+        sealed.pack: f"{CUSTOMER}: pack",
+        sealed.history: f"{CUSTOMER}: history",
+        pack.reconciliation.usage.uri: f"{CUSTOMER}: reconciled usage",
+    }
+    for one in manifest.snapshots:
+        read |= {one.rows.uri: f"{MONTH}: snapshot {one.source}", one.buckets.uri: f"{MONTH}: buckets of {one.source}"}
+    for number, (uri, expected) in enumerate(read.items()):
+        whole = objects[uri]
+        for at in (0, len(whole) // 2, len(whole) - 1):
+            changed = whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :]
+            named = _named({**objects, uri: changed}, tmp_path / f"{number}-{at}", root)
+            assert any(expected in one for one in named), (uri, at, named)
+
+
+def test_the_chains_head_is_witnessed_at_the_lock(world: World) -> None:
+    (head,) = heads_of(world.outside.store)
+    assert head.month == MONTH
+    kept = world.outside.journal.links()
+    assert head.links == kept[: len(head.links)]
+    assert {link.key.split("/")[-1] for link in head.links} >= {"accrued"}  # what was accrued before the lock
