@@ -1,7 +1,7 @@
 """control: tie a period out, hold its lock until all is signed, open a locked one again by two people."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pyarrow.parquet as pq
@@ -21,6 +21,10 @@ from models.statement import LineKind, Statement
 from models.value import instant_text
 
 _METERED = frozenset({LineKind.USAGE, LineKind.INCLUDED, LineKind.EXCLUDED, LineKind.OVERAGE})
+
+
+_DRAFTED_BEFORE = timedelta(days=1)
+"""How long before its issue a draft is made at most; an older one is still found, by itself."""
 
 
 class NotReopened(Refusal):
@@ -134,8 +138,14 @@ class Control:
         return tuple(one for one in found if one.period == month)
 
     def _remaining(self, month: str) -> Iterator[tuple[Subject, Decimal]]:
-        for invoice, issued in self.outside.controls.issued(month):
-            state = self.outside.platform.state(issued.stripe_id)
+        every = self.outside.controls.issued(month)
+        if not every:
+            return
+        made = [issued.issued_at for _, issued in every]
+        ids = [issued.stripe_id for _, issued in every]
+        states = self.outside.platform.states(ids, min(made) - _DRAFTED_BEFORE, max(made))
+        for invoice, issued in every:
+            state = states[issued.stripe_id]
             left = state.remaining if state.status in ("open", "uncollectible") else Decimal(0)
             yield (invoice.reference, invoice.currency), left
 

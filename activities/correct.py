@@ -15,6 +15,7 @@ from activities.messages import (
     JudgeCorrection,
     SettledRef,
 )
+from activities.post import refuse_overdrawn
 from billing import approval, carried, correcting, corrections, invoicing, settling, terms, usage_table
 from billing.rating import statement as rating
 from models.approval import ApprovalCode, Decision, Verdict
@@ -136,6 +137,7 @@ class CorrectDeeds:
         posted = [one for one in outside.journal.entries(customer=correction.customer) if _is_of(one.key, correction)]
         if not posted:
             posted = list(self._entries(correction))
+            refuse_overdrawn(outside, correction.customer, posted)
             outside.journal.post(posted, preparer=correction.proposed_by, at=outside.clock.now())
         month = min((entry.period for entry in posted), default=correction.period)
         self._take(correction, CorrectionStep.POSTED, detail=f"{len(posted)} entries in {month}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.ports import (
+    BookedEventBook,
     Clock,
     CloseBook,
     ControlBook,
@@ -53,6 +54,7 @@ class Outside:
     engine: str  # version and hash of the code that computes, kept on every result
     estimates: EstimateBook
     notices: NoticeBook
+    booked: BookedEventBook
     scratch: Path  # where a pass over a source spills
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     mailer: Mailer | None = None  # None: nobody is told anything

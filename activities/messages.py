@@ -335,7 +335,7 @@ class LockMonth(Frozen):
     month: Month
     revision: int
     decision: str
-    signed: bool = False  # refuse while a tie-out is not signed as it is
+    signed: bool = False  # of histories from before every lock had to be signed
 
 
 class MonthLocked(Frozen):
@@ -351,6 +351,25 @@ class TakeOver(Frozen):
     contract: Identifier
     proposal: str
     approval: str
+
+
+class BookEvent(Frozen):
+    """Book an event: names the decisions that propose and approve it."""
+
+    contract: Identifier
+    event: Identifier
+    proposal: str
+    approval: str
+
+
+class EventBooked(Frozen):
+    """An event's entry, by its key; none for one that moves nothing. `debits` are in the contract's currency."""
+
+    event: Identifier
+    entry: str
+    month: Month
+    currency: str
+    debits: str
 
 
 class OpenedRef(Frozen):

@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import ApplyEvent, EventApplied
+from activities.post import refuse_overdrawn
 from billing import payments
 from models.correction import CorrectionStep
 from models.invoice import Invoice, IssuedInvoice
@@ -78,9 +79,13 @@ class Payments:
         if event.type == payments.PAID:
             payment = outside.platform.payment(issued.stripe_id)
         month = outside.journal.open_month(month_of(event.created.astimezone(UTC).date()))
-        entries = payments.entries_of(event, invoice, issued, payment, month)
+        booked = outside.journal.entries(None, invoice.customer)
+        entries = payments.entries_of(event, invoice, issued, payment, month, booked)
+        refuse_overdrawn(outside, invoice.customer, entries)
         outside.journal.post(entries, preparer="system", at=outside.clock.now())
         intent = payment.intent if payment else None
+        if not entries and event.type == payments.FINALIZED:
+            return self._take(event, Fate.KNOWN, "", invoice.reference)
         words = f"{len(entries)} entries" if entries else "nothing was paid"
         return self._take(event, Fate.APPLIED, words, invoice.reference, intent)
 

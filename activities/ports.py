@@ -19,7 +19,7 @@ from models.contract import Contract
 from models.control import KeptTieOut, Reopening, TieOut, TieOutName
 from models.correction import Correction, CorrectionTaken, CorrectionView
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
-from models.event import Estimate
+from models.event import Estimate, Event
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry, Link
 from models.notice import Addressed, Notice, NoticeKind
@@ -493,6 +493,10 @@ class InvoicingPlatform(Protocol):
         """Return how an invoice stands: its status, what is due and what was paid."""
         ...
 
+    def states(self, stripe_ids: Collection[str], since: datetime, until: datetime) -> dict[str, AtPlatform]:
+        """Return how each of many invoices stands; they were made between the two instants, mostly."""
+        ...
+
     def payment(self, stripe_id: str) -> Payment | None:
         """Return how an invoice was paid and what the platform kept; None where it was paid outside of it."""
         ...
@@ -511,6 +515,18 @@ class EstimateBook(Protocol):
 
     def estimates(self, contract: str) -> tuple[Estimate, ...]:
         """Return a contract's estimates in the order they were recorded."""
+        ...
+
+
+class BookedEventBook(Protocol):
+    """Facts that no statement has, each booked once, by two people."""
+
+    def events(self, customer: str) -> tuple[Event, ...]:
+        """Return a customer's booked events in the order they were booked."""
+        ...
+
+    def book(self, event: Event, proposal: Decision, approval: Decision, at: datetime) -> None:
+        """Append an event; the same one is there once. Raises `FourEyes`, `Conflict`."""
         ...
 
 

@@ -8,6 +8,7 @@ from activities.deeds import Outside
 from activities.messages import CustomerRef, LockMonth, PostedRef, PostRevenue
 from activities.witness import witness
 from billing import approval, posting, recognition, terms
+from billing.events import refuse_negative_liabilities
 from models.approval import Decision
 from models.close import EVERYONE, DecisionKind, Stage, State
 from models.contract import Contract
@@ -28,6 +29,17 @@ class NotIssued(Refusal):
     """Revenue of an invoice is posted only once the invoice is issued."""
 
     remedy = "Issue the invoice first."
+
+
+def refuse_overdrawn(outside: Outside, customer: str, entries: Sequence[JournalEntry]) -> None:
+    """Refuse new entries that take more from a liability than the journal holds; those that are there already pass.
+
+    Raises:
+        NegativeLiability: nothing is posted.
+    """
+    booked = outside.journal.entries(None, customer)
+    there = {entry.key for entry in booked}
+    refuse_negative_liabilities([entry for entry in entries if entry.key not in there], booked)
 
 
 class Post:
@@ -57,6 +69,7 @@ class Post:
             prior_accruals=self._accruals(close),
             close_run=f"{close.month}@{close.revision}",
         )
+        refuse_overdrawn(outside, close.customer, entries)
         outside.journal.post(entries, preparer="system", at=outside.clock.now())
         outside.closes.project(
             close.month,
@@ -96,6 +109,7 @@ class Post:
                 self._schedule(close, statement, prior),
                 close_run=f"{task.month}@{task.revision}",
             )
+            refuse_overdrawn(outside, customer, entries)
             outside.journal.post(entries, preparer="system", at=outside.clock.now())
             accrued.append(customer)
         return tuple(accrued)

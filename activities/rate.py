@@ -4,12 +4,14 @@ import pyarrow.parquet as pq
 from temporalio import activity
 
 from activities.deeds import Outside
-from activities.messages import RateUsage, StatementRef
+from activities.messages import CustomerRef, RateUsage, StatementRef
 from billing import carried, invariants, terms
 from billing.pools import ledger_of
 from billing.rating import statement as rating
 from models.close import Stage, State
+from models.event import Termination
 from models.money import to_minor
+from models.period import month_of
 from models.refusal import Refusal
 
 
@@ -17,6 +19,12 @@ class PoolsDoNotFollow(Refusal):
     """A pool does not go on from what was issued: a month opens with another balance than the one before closed."""
 
     remedy = "See the ledger: tieout pool show CONTRACT; nothing is billed from a balance that nobody can account for."
+
+
+class ContractEnded(Refusal):
+    """The contract was terminated before this month: what was left of it is booked away, nothing more is billed."""
+
+    remedy = "Amend the contract so that its term ends on the day of the termination, then retry; or skip the customer."
 
 
 class Rate:
@@ -35,6 +43,7 @@ class Rate:
         outside, close = self.outside, task.close
         rated_at = outside.clock.now()  # what is known then is what its evidence is re-performed with
         contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        self._refuse_ended(close, contracts[-1].contract)
         reconciliation = outside.evidence.reconciliation(task.reconciliation)
         usage = pq.read_table(outside.store.path(reconciliation.usage))
         issued = outside.evidence.issued_statements(contracts[-1].contract, close.month)
@@ -74,3 +83,8 @@ class Rate:
             total_minor=total_minor,
             lines=len(statement.lines),
         )
+
+    def _refuse_ended(self, close: CustomerRef, contract: str) -> None:
+        for one in self.outside.booked.events(close.customer):
+            if isinstance(one, Termination) and one.contract == contract and month_of(one.on) < close.month:
+                raise ContractEnded("the contract was terminated", contract=contract, on=str(one.on), event=one.id)

@@ -5,7 +5,7 @@ weeks, so nothing leans on them alone: everything is looked up by our own refere
 list endpoints are read for that, never search, which is not read-after-write.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -142,13 +142,22 @@ class StripeInvoices:
     def state(self, stripe_id: str) -> AtPlatform:
         """Return how an invoice stands: its status, what is still due and what was paid."""
         with _answers():
-            held = self._invoices.retrieve(stripe_id)
-            currency = held.currency.upper()
-            return AtPlatform(
-                status=str(held.status),
-                remaining=from_minor(int(held.amount_remaining), currency),
-                paid=from_minor(int(held.amount_paid), currency),
-            )
+            return _at_platform(self._invoices.retrieve(stripe_id))
+
+    def states(self, stripe_ids: Collection[str], since: datetime, until: datetime) -> dict[str, AtPlatform]:
+        """Return how each of many invoices stands, read in pages of a hundred.
+
+        `since` and `until` bound when they were made; one that was made at another time is asked for by itself.
+        """
+        wanted, found = set(stripe_ids), dict[str, AtPlatform]()
+        window: Any = {"gte": int(since.timestamp()), "lte": int(until.timestamp())}
+        with _answers():
+            for held in self._invoices.list({"created": window, "limit": 100}).auto_paging_iter():
+                if held.id in wanted:
+                    found[held.id] = _at_platform(held)
+                    if len(found) == len(wanted):
+                        break
+        return found | {stripe_id: self.state(stripe_id) for stripe_id in wanted - found.keys()}
 
     def payment(self, stripe_id: str) -> Payment | None:
         """Return the payment intent that paid an invoice and Stripe's fee of it; None: paid outside of Stripe."""
@@ -296,6 +305,15 @@ def _credit_note(held: Any, note: CreditNoteAsked) -> CreditNote:
         number=held.number,
         status=str(held.status),
         total=from_minor(int(held.total), note.currency),
+    )
+
+
+def _at_platform(held: stripe.Invoice) -> AtPlatform:
+    currency = held.currency.upper()
+    return AtPlatform(
+        status=str(held.status),
+        remaining=from_minor(int(held.amount_remaining), currency),
+        paid=from_minor(int(held.amount_paid), currency),
     )
 
 

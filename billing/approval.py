@@ -30,6 +30,8 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.PROPOSE_CORRECTION: frozenset({Role.PREPARER, Role.CONTROLLER}),
     DecisionKind.APPROVE_CORRECTION: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.REJECT_CORRECTION: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.PROPOSE_EVENT: frozenset({Role.PREPARER, Role.CONTROLLER}),
+    DecisionKind.APPROVE_EVENT: frozenset({Role.APPROVER, Role.CONTROLLER}),
 }
 """Which roles may decide what."""
 
@@ -42,6 +44,7 @@ NEEDS_A_REASON = frozenset(
         DecisionKind.REVERSE,
         DecisionKind.CORRECT,
         DecisionKind.SKIP,
+        DecisionKind.PROPOSE_EVENT,
     }
 )
 
@@ -49,9 +52,23 @@ PREPARES = frozenset({DecisionKind.RESOLVE, DecisionKind.REVERSE, DecisionKind.C
 """Decisions whose person prepares the statement that follows, and so may not approve it."""
 
 BOUND = frozenset(
-    {DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.PROPOSE_OPENING, DecisionKind.APPROVE_OPENING}
+    {
+        DecisionKind.APPROVE,
+        DecisionKind.REJECT,
+        DecisionKind.PROPOSE_OPENING,
+        DecisionKind.APPROVE_OPENING,
+        DecisionKind.PROPOSE_EVENT,
+        DecisionKind.APPROVE_EVENT,
+    }
 )
 """Decisions that are about one content and no other: their subject is its fingerprint."""
+
+
+_APPROVES = {
+    DecisionKind.APPROVE: "statement",
+    DecisionKind.APPROVE_OPENING: "opening",
+    DecisionKind.APPROVE_EVENT: "event",
+}
 
 
 class ApprovalPolicy(Value):
@@ -124,9 +141,9 @@ def judge(
     if decision.kind in BOUND and decision.subject != statement:
         seen, now = decision.subject[:12], (statement or "none")[:12]
         return no(ApprovalCode.CHANGED, f"what is signed changed since it was seen: signed {seen}, now {now}")
-    if decision.kind in (DecisionKind.APPROVE, DecisionKind.APPROVE_OPENING):
+    if decision.kind in _APPROVES:
         if person.id in preparers:
-            what = "statement" if decision.kind is DecisionKind.APPROVE else "opening"
+            what = _APPROVES[decision.kind]
             return no(ApprovalCode.PREPARER, f"{person.id} prepared this {what} and may not approve it")
         if person.id in approved_by:
             return no(ApprovalCode.SECOND_PERSON, f"{person.id} approved already; a second person is needed")

@@ -1,28 +1,26 @@
 """Events to entries: what is booked for a fact that no statement has, from what the journal holds on its day.
 
-A payment (A2), an expiry (A5), unclaimed property (A8), a carried shortfall's use (C7), a termination (C8).
-An estimate has no entry of its own: the next month's schedule reads it.
+A payment (A2), an expiry (A5), unclaimed property (A8), a carried shortfall's use (C7), a termination (C8), and what
+`billing/settlements.py` books. An estimate has no entry of its own: the next month's schedule reads it. The books and
+the offline command call the same rule with the same event, so their entries are the same.
 """
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import groupby
 
+from billing import settlements
 from billing.revenue_terms import RevenueTerms
+from billing.settlements import EventRefused, due_of
 from models.event import CarriedUse, Estimate, Event, Expiry, Payment, Termination, Unclaimed
 from models.journal import Account, JournalEntry, Posting, Rule
-from models.money import ZERO, money_text, total
+from models.money import ZERO, money_text
 from models.period import month_of
 from models.refusal import Refusal
 
 _OWED = (Account.PREPAID, Account.DEFERRED_TIME)
 _NEVER_BELOW = (*_OWED, Account.REFUND_LIABILITY, Account.UNCLAIMED, Account.CUSTOMER_BALANCE)
 _Place = tuple[Account, str | None, str | None]
-
-
-class EventRefused(Refusal):
-    """An event does not fit what the journal holds on its day."""
-
-    remedy = "Correct the event, or give the statements and events that came before it."
 
 
 class NegativeLiability(Refusal):
@@ -44,7 +42,8 @@ def entry_for(
     """
     if isinstance(event, Estimate):
         return None
-    own = [one for one in booked if one.contract == event.contract and one.period <= month_of(event.on)]
+    by = max(month_of(event.on), post_to or "")
+    own = [one for one in booked if one.contract == event.contract and one.period <= by]
     if not own:
         raise EventRefused("nothing is booked of the contract by then", event=event.id, contract=event.contract)
     match event:
@@ -59,6 +58,8 @@ def entry_for(
             rule, text, postings = Rule.C7, f"Carried shortfall used: {event.grant}", _carried(event, own)
         case Termination():
             rule, text, postings = Rule.C8, f"Terminated by {event.clause}", _termination(event, own)
+        case _:
+            rule, text, postings = settlements.booked(event, own)
     some = tuple(one for one in postings if one.amount)
     if not some:
         return None
@@ -76,33 +77,41 @@ def entry_for(
         description=text,
         postings=some,
         statement=event.fingerprint(),
-        invoice=event.invoice if isinstance(event, Payment) else None,
+        invoice=getattr(event, "invoice", None),
     )
 
 
-def refuse_negative_liabilities(entries: Iterable[JournalEntry]) -> None:
-    """Refuse entries after which, at the end of any month, a liability of a contract is a debit.
+def refuse_negative_liabilities(entries: Iterable[JournalEntry], booked: Iterable[JournalEntry] = ()) -> None:
+    """Refuse entries after which, at the end of any month from theirs on, a liability they take from is a debit.
+
+    `booked` is what the journal holds already of their contracts.
 
     Raises:
         NegativeLiability: naming contract, account, grant or obligation, and month.
     """
+    new = list(entries)
+    taken = {_owed_at(entry, one) for entry in new for one in entry.postings if one.amount > 0}
+    since = min((entry.period for entry in new), default="")
     held: dict[tuple[str, str, _Place], Decimal] = {}
-    ordered = sorted(entries, key=lambda entry: entry.period)
-    for place, entry in enumerate(ordered):
-        for one in entry.postings:
-            if one.account in _NEVER_BELOW:
-                key = (entry.contract, entry.currency, _place(one))
-                held[key] = held.get(key, ZERO) + one.amount
-        if place + 1 < len(ordered) and ordered[place + 1].period == entry.period:
-            continue
-        for (contract, currency, (account, grant, obligation)), amount in held.items():
-            if amount > 0:
+    for month, of_month in groupby(sorted([*booked, *new], key=lambda entry: entry.period), key=lambda one: one.period):
+        for entry in of_month:
+            for one in entry.postings:
+                if one.account in _NEVER_BELOW:
+                    place = _owed_at(entry, one)
+                    held[place] = held.get(place, ZERO) + one.amount
+        for place, amount in held.items() if month >= since else ():
+            if amount > 0 and place in taken:
+                contract, currency, (account, grant, obligation) = place
                 raise NegativeLiability(
                     f"{account.value} is {money_text(-amount, currency)}",
                     contract=contract,
                     grant=grant or obligation,
-                    period=entry.period,
+                    period=month,
                 )
+
+
+def _owed_at(entry: JournalEntry, one: Posting) -> tuple[str, str, _Place]:
+    return entry.contract, entry.currency, _place(one)
 
 
 def balances(entries: Iterable[JournalEntry]) -> dict[_Place, Decimal]:
@@ -121,13 +130,7 @@ def _place(one: Posting) -> _Place:
 
 
 def _payment(event: Payment, own: Sequence[JournalEntry]) -> list[Posting]:
-    due = total(
-        one.amount
-        for entry in own
-        if entry.invoice == event.invoice
-        for one in entry.postings
-        if one.account is Account.RECEIVABLE
-    )
+    due = due_of(event.invoice, own)
     if due <= 0:
         raise EventRefused("the invoice is not open", event=event.id, invoice=event.invoice)
     if event.amount > due:

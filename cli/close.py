@@ -222,22 +222,6 @@ def skip(
 
 
 @app.command()
-def lock(month: Month, reason: Reason, revision: Revision = 1, person: As = None, as_json: AsJson = False) -> None:
-    """Lock the accounting period (controller); customers still waiting are accrued from their latest statement."""
-    door = Door()
-    token = token_of(door.config, person)
-
-    async def work() -> tuple[str, ...]:
-        return await close_desk.lock(await door.client(), await door.desk(), token, month, revision, reason)
-
-    accrued = wait_for(work)
-    if as_json:
-        print_json({"locked": month, "accrued": accrued})
-    else:
-        say(f"locked {month}; accrued {', '.join(accrued) or 'nobody'}")
-
-
-@app.command()
 def deliver(month: Month, revision: Revision = 1, as_json: AsJson = False) -> None:
     """Send every decision again that no workflow has judged yet (what an outbox does)."""
     door = Door()

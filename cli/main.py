@@ -15,6 +15,7 @@ from cli import (
     contract,
     correction,
     estimate,
+    event,
     findings,
     flux,
     invoice,
@@ -63,6 +64,7 @@ app.add_typer(journal.app, name="journal")
 app.command()(doctor)
 contract.contract_app.command("open")(openings.open_contract)
 app.add_typer(estimate.app, name="estimate")
+app.add_typer(event.app, name="event")
 app.add_typer(pools.app, name="pool")
 app.add_typer(contract.contract_app, name="contract")
 app.command()(offline.rate)

@@ -20,7 +20,8 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
-from temporalio.client import ScheduleBackfill, ScheduleOverlapPolicy
+from temporalio.client import ScheduleBackfill, ScheduleOverlapPolicy, WorkflowFailureError
+from temporalio.exceptions import ActivityError
 
 from activities.deeds import Outside
 from adapters.object_store import s3_client
@@ -30,7 +31,7 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
 from billing import cost_drift
-from devstack.book import again, breaks, expected, faults, findings, seed, sources, tie_out, traces
+from devstack.book import again, breaks, expected, faults, findings, lock, seed, sources, tie_out, traces
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.book.traces import Client
@@ -141,7 +142,7 @@ class Demo:
         self.workers.start()
         try:
             standings = await self._close(tokens)
-            await self._prove(standings, usage)
+            await self._prove(standings, usage, tokens)
         finally:
             self.workers.stop()
 
@@ -219,7 +220,7 @@ class Demo:
         )
         return standings
 
-    async def _prove(self, standings: Sequence[Standing], usage: list[Usage]) -> None:
+    async def _prove(self, standings: Sequence[Standing], usage: list[Usage], tokens: dict[str, str]) -> None:
         outside = self._outside()
         books = Books(wiring.database(self.config, "auditor"))
         if self.break_ == "journal":
@@ -231,6 +232,7 @@ class Demo:
         self._costs(outside)
         await self._again(outside, standings)
         self._chain()
+        await self._lock(tokens)
         self._export(books)
         self._audit()
 
@@ -308,6 +310,18 @@ class Demo:
         told = {(one.source, one.dimensions.get("model"), one.first_day) for one in found}
         if told != {(planted.source, planted.model, planted.first_day)}:
             raise DemoFailed(f"cost drift at collect: planted {planted.what}; found {sorted(map(str, told))}")
+
+    async def _lock(self, tokens: dict[str, str]) -> None:
+        client = await temporal.connect(self.config, "demo")
+        role = wiring.database(self.config, "console")
+        desk = DeskDoor(PostgresDesk(role), PostgresCloses(role), client, SystemClock())
+        with step(f"{lock.SIGNER} signs the tie-outs, {lock.CONTROLLER} locks {self.month}"):
+            try:
+                tied, _ = await lock.sign_and_lock(client, desk, tokens, self.month, "reviewed")
+            except WorkflowFailureError as failed:
+                cause = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
+                raise DemoFailed(f"{self.month} is not locked: {cause}") from failed
+        console.print(f"  {len(tied.fingerprints)} tie-outs signed, {len(tied.untied)} lines untied")
 
     async def _again(self, outside: Outside, standings: Sequence[Standing]) -> None:
         with step("every deed run a second time"):

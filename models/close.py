@@ -73,6 +73,8 @@ class DecisionKind(StrEnum):
     PROPOSE_CORRECTION = "propose_correction"  # of an issued invoice; its subject is the request's fingerprint
     APPROVE_CORRECTION = "approve_correction"  # its subject is the correction's fingerprint
     REJECT_CORRECTION = "reject_correction"
+    PROPOSE_EVENT = "propose_event"  # a fact no statement has; its subject is the event's fingerprint
+    APPROVE_EVENT = "approve_event"
 
 
 class Role(StrEnum):

@@ -117,7 +117,99 @@ class CarriedUse(Value):
     amount: Positive
 
 
-Event = Annotated[Payment | Estimate | Termination | Expiry | Unclaimed | CarriedUse, Field(discriminator="event")]
+class _Judged(Value):
+    """What a person judges: why, by whom, and who approved it."""
+
+    id: Identifier
+    contract: Identifier
+    on: Day
+    reason: str = Field(min_length=1)
+    by: Identifier
+    approved_by: Identifier
+
+    @model_validator(mode="after")
+    def _two_people(self) -> Self:
+        if self.by == self.approved_by:
+            raise ValueError(f"{self.by} may not approve an event of their own")
+        return self
+
+
+class Remittance(_Judged):
+    """Sales tax of a contract's invoices is paid to its authority (G1); `reason` names the return."""
+
+    event: Literal["remittance"] = "remittance"
+    amount: Positive
+
+
+class Allowance(_Judged):
+    """What of a contract's receivables is not expected to be paid (H1): the whole of it, not what is added."""
+
+    event: Literal["allowance"] = "allowance"
+    expected_loss: NotNegative
+    evidence: str = Field(min_length=1)  # the aging and the rates of loss it was worked out from
+
+
+class WriteOff(_Judged):
+    """A receivable will not be paid (H2). `tax` is the part of it whose tax the authority gives back."""
+
+    event: Literal["write_off"] = "write_off"
+    invoice: Identifier
+    amount: Positive  # with its tax
+    tax: NotNegative = ZERO
+
+    @model_validator(mode="after")
+    def _tax_is_a_part(self) -> Self:
+        if self.tax > self.amount:
+            raise ValueError(f"the tax {self.tax} is more than what is written off, {self.amount}")
+        return self
+
+
+class Recovery(_Judged):
+    """Money comes for what was written off (H3). `fee` is what the processor or collector kept of it."""
+
+    event: Literal["recovery"] = "recovery"
+    invoice: Identifier
+    amount: Positive
+    fee: NotNegative = ZERO
+
+    @model_validator(mode="after")
+    def _leaves_something(self) -> Self:
+        if self.fee > self.amount:
+            raise ValueError(f"the fee {self.fee} is more than what came, {self.amount}")
+        return self
+
+
+class BalanceUse(_Judged):
+    """An invoice takes what the customer's balance holds (E4)."""
+
+    event: Literal["balance_use"] = "balance_use"
+    invoice: Identifier
+    amount: Positive
+
+
+class Refund(_Judged):
+    """Money goes back to the customer (E3): of their balance, or of what a termination or an expiry left to refund."""
+
+    event: Literal["refund"] = "refund"
+    of: Literal["balance", "liability"]
+    amount: Positive
+
+
+Event = Annotated[
+    Payment
+    | Estimate
+    | Termination
+    | Expiry
+    | Unclaimed
+    | CarriedUse
+    | Remittance
+    | Allowance
+    | WriteOff
+    | Recovery
+    | BalanceUse
+    | Refund,
+    Field(discriminator="event"),
+]
 """One fact; the key `event` says which."""
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -2,15 +2,19 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from activities.ports import ObjectStore
 from activities.publish import folder
+from adapters.object_store import EvidenceChanged
 from billing import slices
 from billing.reperform import ENGINE, Check, instants_of, reperform
 from billing.sealing import fingerprint_of_buckets, fingerprint_of_rows
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.journal import ChainState
 from models.refusal import Refusal
+from models.snapshot import Artifact
 from models.value import Value
 
 
@@ -54,7 +58,7 @@ class Audit:
         """Return the month's manifest; with a root from outside, the one that has it.
 
         Raises:
-            NoEvidence: there is none, or several and no root.
+            NoEvidence: there is none, or several and no root. EvidenceChanged: a byte of it is another.
         """
         found = [
             uri
@@ -63,7 +67,10 @@ class Audit:
         ]
         if len(found) != 1:
             raise NoEvidence(f"{len(found)} manifests fit", month=month, revision=revision, root=root or "not given")
-        return Manifest.from_text(self._store.get(found[0]).decode())
+        body, named = self._store.get(found[0]), found[0].rsplit("manifest-", 1)[-1].removesuffix(".json")
+        if hashlib.sha256(body).hexdigest() != named:
+            raise EvidenceChanged("the bytes are not the sealed ones", uri=found[0])
+        return Manifest.from_text(body.decode())
 
     def verify(
         self, manifest: Manifest, root: str | None, progress: Callable[[str], None] = lambda _: None
@@ -78,24 +85,25 @@ class Audit:
         if root is not None:
             yield Check(name="root", evidence=root, recomputed=manifest.fingerprint())
         for snapshot in manifest.snapshots:
-            yield Check(
-                name=f"snapshot {snapshot.source}",
-                evidence=snapshot.rows.content_fingerprint,
-                recomputed=fingerprint_of_rows(self._store.path(snapshot.rows), snapshot.match),
-            )
-            yield Check(
-                name=f"buckets of {snapshot.source}",
-                evidence=snapshot.buckets.content_fingerprint,
-                recomputed=fingerprint_of_buckets(self._store.path(snapshot.buckets)),
-            )
+            rows, buckets = snapshot.rows, snapshot.buckets
+            yield self._content(f"snapshot {snapshot.source}", rows, partial(fingerprint_of_rows, match=snapshot.match))
+            yield self._content(f"buckets of {snapshot.source}", buckets, fingerprint_of_buckets)
 
     def _customer(self, manifest: Manifest, sealed: SealedPack) -> Iterator[Check]:
         history = hashlib.sha256(self._store.get(sealed.history)).hexdigest()
         yield Check(name="history", evidence=sealed.history_sha256, recomputed=history)
         if sealed.pack is None or sealed.pack_fingerprint is None:
             return
-        pack = EvidencePack.from_text(self._store.get(sealed.pack).decode())
-        yield Check(name="pack", evidence=sealed.pack_fingerprint, recomputed=pack.fingerprint())
+        body = self._store.get(sealed.pack)
+        found = hashlib.sha256(body).hexdigest()
+        yield Check(name=f"pack {sealed.pack}", evidence=sealed.pack_fingerprint, recomputed=found)
+        if found != sealed.pack_fingerprint:
+            return
+        pack = EvidencePack.from_text(body.decode())
+        usage = pack.reconciliation.usage
+        yield self._content("reconciled usage", usage, lambda _: usage.content_fingerprint)
+        if not all(self._is_whole(one) for each in pack.snapshots for one in (each.rows, each.buckets)):
+            return  # named with the month
         yield from reperform(
             pack,
             slices.slices_of(
@@ -108,3 +116,15 @@ class Audit:
             ),
             self._engine,
         )
+
+    def _content(self, name: str, artifact: Artifact, fingerprint: Callable[[Path], str]) -> Check:
+        """Return the check of a file's content; of one whose bytes are others, without reading what they say."""
+        if not self._is_whole(artifact):
+            said = f"other bytes at {artifact.uri}"
+            return Check(name=name, evidence=artifact.content_fingerprint, recomputed=said)
+        found = fingerprint(self._store.path(artifact))
+        return Check(name=name, evidence=artifact.content_fingerprint, recomputed=found)
+
+    def _is_whole(self, artifact: Artifact) -> bool:
+        """Return whether the stored bytes are the sealed ones: read anew, whatever this machine has a copy of."""
+        return hashlib.sha256(self._store.get(artifact.uri)).hexdigest() == artifact.sha256

@@ -28,6 +28,7 @@ class ControlName(StrEnum):
     TIE_OUTS = "tie-outs"  # every one that was computed, and its signatures
     LOCKS = "locks"  # locks and reopenings
     RATES = "rates"  # changes of the catalog: proposer, approver, simulation
+    EVENTS = "events"  # what two people booked that no statement has, with its entries
     PAYMENTS = "payments"  # what the platform told, and what became of it
 
 
@@ -62,6 +63,14 @@ _QUERIES: dict[ControlName, dict[str, str]] = {
         " ORDER BY position",
         "steps": "SELECT s.body FROM rate_change_steps s JOIN rate_proposals p ON p.id = s.proposal"
         " WHERE to_char(p.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM') = :month ORDER BY s.position",
+    },
+    ControlName.EVENTS: {
+        "events": "SELECT body FROM booked_events WHERE to_char(happened_on, 'YYYY-MM') = :month ORDER BY position",
+        "decisions": "SELECT d.body FROM decisions d JOIN booked_events b ON d.id IN (b.proposal, b.approval)"
+        " WHERE to_char(b.happened_on, 'YYYY-MM') = :month ORDER BY d.position",
+        "entries": "SELECT e.body FROM journal_entries e JOIN booked_events b"
+        " ON e.key = left('event/' || b.contract || '/' || b.id, 128)"
+        " WHERE to_char(b.happened_on, 'YYYY-MM') = :month ORDER BY e.position",
     },
     ControlName.PAYMENTS: {
         "events": "SELECT body FROM stripe_events WHERE to_char(created AT TIME ZONE 'UTC', 'YYYY-MM') = :month"

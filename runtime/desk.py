@@ -17,9 +17,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import Decide, customer_close_id
 from activities.ports import Clock, CloseBook, Desk
-from billing.approval import ROLES_FOR
+from billing.approval import NEEDS_A_REASON, ROLES_FOR
 from models.approval import ApprovalCode, Decision, Person, Verdict
-from models.close import DecisionKind
+from models.close import CORRECTIONS_FROM, DecisionKind
+from models.event import Event
 from models.opening import Opening
 from models.period import month_of
 from models.refusal import Refusal
@@ -144,22 +145,46 @@ class DeskDoor:
         Raises:
             DecisionNotTaken: the person's roles do not allow it.
         """
-        person, month, subject = self._desk.person(token), month_of(opening.as_of), opening.fingerprint()
+        where = (month_of(opening.as_of), 1, opening.customer, opening.fingerprint())
+        kinds = (DecisionKind.PROPOSE_OPENING, DecisionKind.APPROVE_OPENING)
+        return self._by_two(kinds, where, token, reason, {"opening": opening.canonical()})
+
+    def book_event(self, event: Event, customer: str, token: str, reason: str) -> tuple[Decision, Decision | None]:
+        """Return the proposal of an event and, once another person books the same one, its approval.
+
+        Raises:
+            DecisionNotTaken: the person's roles do not allow it, or it is proposed without a reason.
+        """
+        where = (month_of(event.on), CORRECTIONS_FROM, customer, event.fingerprint())
+        kinds = (DecisionKind.PROPOSE_EVENT, DecisionKind.APPROVE_EVENT)
+        return self._by_two(kinds, where, token, reason or getattr(event, "reason", ""), {"event": event.canonical()})
+
+    def _by_two(
+        self,
+        kinds: tuple[DecisionKind, DecisionKind],
+        where: tuple[str, int, str, str],
+        token: str,
+        reason: str,
+        payload: Mapping[str, str],
+    ) -> tuple[Decision, Decision | None]:
+        """Return one person's proposal of a content and, where this is another person, their approval of it."""
+        proposes, approves = kinds
+        month, revision, customer, subject = where
+        person = self._desk.person(token)
         proposals = [
             one
-            for one in self._closes.decisions(month, 1, opening.customer)
-            if one.kind is DecisionKind.PROPOSE_OPENING and one.subject == subject
+            for one in self._closes.decisions(month, revision, customer)
+            if one.kind is proposes and one.subject == subject
         ]
-        payload = {"opening": opening.canonical()}
         if not proposals:
-            refuse_role(person, DecisionKind.PROPOSE_OPENING)
-            kind = DecisionKind.PROPOSE_OPENING
-            return self.write(kind, token, month, 1, opening.customer, subject, reason, payload), None
+            refuse_role(person, proposes)
+            if proposes in NEEDS_A_REASON and not reason.strip():
+                raise DecisionNotTaken(f"{proposes.value} needs a reason", code=ApprovalCode.NO_REASON.value)
+            return self.write(proposes, token, month, revision, customer, subject, reason, payload), None
         if proposals[0].person.id == person.id:
             return proposals[0], None
-        refuse_role(person, DecisionKind.APPROVE_OPENING)
-        kind = DecisionKind.APPROVE_OPENING
-        return proposals[0], self.write(kind, token, month, 1, opening.customer, subject, reason, {})
+        refuse_role(person, approves)
+        return proposals[0], self.write(approves, token, month, revision, customer, subject, reason, {})
 
     async def deliver(self, decision: Decision) -> Verdict | None:
         """Send a decision to its close and return the verdict; None where no worker answered in time.

@@ -12,6 +12,7 @@ from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_entity, read_policy, read_value
 from adapters.mail import SmtpMailer
 from adapters.object_store import S3Store, s3_client
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -198,6 +199,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         estimates=PostgresEstimates(books),
         notices=PostgresNotices(books),
         mailer=mailer_of(config),
+        booked=PostgresBookedEvents(books),
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

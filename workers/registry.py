@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from activities.approve import Approve
+from activities.book import Book
 from activities.change_rate import RateChangeDeeds
 from activities.collect import Collect
 from activities.control import Control
@@ -21,6 +22,7 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from activities.watch import WatchDeeds
 from workflows import options
+from workflows.book_event import BookEvent
 from workflows.close_shard import CloseShard
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
@@ -39,6 +41,7 @@ WORKFLOWS: Sequence[type] = (
     CloseShard,
     CustomerClose,
     Correction,
+    BookEvent,
     LockPeriod,
     NightlyWatch,
     OpenContract,
@@ -118,6 +121,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 notify.send,
                 control.reopen,
                 Openings(outside).take_over,
+                Book(outside).book_event,
                 publish.publish_close,
                 publish.seal_evidence,
                 publish.seal_month,

@@ -10,12 +10,12 @@ from workflows import options
 
 @workflow.defn(name="LockPeriod")
 class LockPeriod:
-    """Refuse what is not signed where that is asked for, accrue who still waits, then lock the period."""
+    """Refuse what is not tied out and signed as it is now, accrue who still waits, then lock the period."""
 
     @workflow.run
     async def run(self, task: LockMonth) -> MonthLocked:
-        """Return whom it accrued; raises the refusal where the decision does not allow it."""
-        if task.signed:
+        """Return whom it accrued; raises the refusal where signatures are missing or the decision does not allow it."""
+        if task.signed or workflow.patched("every-lock-is-signed"):
             await workflow.execute_activity_method(
                 Control.refuse_unsigned,
                 task,

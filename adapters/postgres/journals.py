@@ -15,6 +15,7 @@ from models.journal import Account, ChainHead, ChainState, JournalEntry, Link, P
 from models.period import next_month
 from models.reports import OpenBalance
 from models.tables.journals import EntryRow, PeriodLockRow, PostingRow
+from models.value import fingerprint_of
 
 ONE_WRITER = 7_464_002
 """The advisory lock of migrations/versions/0006_journal.py: the chain has one end."""
@@ -207,6 +208,7 @@ def _by_key(session: Session, keys: Sequence[str]) -> dict[str, JournalEntry]:
 
 
 def _entry_row(entry: JournalEntry, preparer: str, at: datetime) -> dict[str, Any]:
+    body = entry.canonical()
     return {
         "key": entry.key,
         "rule": entry.rule.value,
@@ -222,8 +224,8 @@ def _entry_row(entry: JournalEntry, preparer: str, at: datetime) -> dict[str, An
         "close_run": entry.close_run,
         "preparer": preparer,
         "recorded_at": at,
-        "fingerprint": entry.fingerprint(),
-        "body": entry.canonical(),
+        "fingerprint": fingerprint_of(body),
+        "body": body,
     }
 
 

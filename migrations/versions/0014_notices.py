@@ -6,7 +6,7 @@ from migrations.ddl import append_only, own_rows, readable
 from migrations.roles import CONSOLE, PORTAL
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 
 NOTICES = (
     """

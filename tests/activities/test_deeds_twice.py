@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -18,6 +19,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from activities.approve import Approve
+from activities.book import Book
 from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
 from activities.control import Control
@@ -27,6 +29,7 @@ from activities.invoice import InvoiceDeeds
 from activities.messages import (
     ApplyEvent,
     AskApproval,
+    BookEvent,
     ChangeRate,
     CloseMonth,
     CompareSources,
@@ -73,9 +76,11 @@ from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from activities.watch import WatchDeeds
+from activities.witness import heads_of
 from adapters.files import read_policy
 from adapters.mail import SmtpMailer
-from adapters.object_store import S3Store
+from adapters.object_store import EvidenceChanged, S3Store
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -105,6 +110,8 @@ from models.close import CORRECTIONS_FROM, EVERYONE, DecisionKind, Stage, State
 from models.columns import COLUMNS
 from models.control import TieOutName
 from models.correction import Cause, CorrectionRequest, CorrectionStep, LineCredit, Settlement
+from models.event import EVENT
+from models.evidence import EvidencePack
 from models.journal import Account, Rule
 from models.money import total
 from models.opening import Opening
@@ -112,6 +119,7 @@ from models.period import Period
 from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
 from models.value import canonical_json, instant_text
+from runtime.audit import Audit
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
@@ -294,6 +302,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         estimates=PostgresEstimates(books),
         notices=PostgresNotices(books),
         mailer=SmtpMailer(ends.smtp_url, "billing@tieout.example", "https://portal.example"),
+        booked=PostgresBookedEvents(books),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),
@@ -362,6 +371,7 @@ def _close_twice(world: World) -> None:
     twice(watch.compare_night, WatchNight(month=MONTH, night=date(2026, 11, 1)))
     _correct_twice(world, issued.reference)
     _pay_twice(world, issued.stripe_id)
+    _book_twice(world)
     _control_twice(world)
 
 
@@ -377,6 +387,29 @@ def _control_twice(world: World) -> None:
     asked = world.decide(DecisionKind.ASK_REOPEN, "aron", EVERYONE, MONTH, {"expires_at": until})
     approved = world.decide(DecisionKind.REOPEN, "cora", EVERYONE, asked, {})
     twice(control.reopen, ReopenMonth(month=MONTH, asked=asked, approved=approved))
+
+
+def _book_twice(world: World) -> None:
+    """Allow for a loss of what the contract taken over still has due, by two people."""
+    event = EVENT.validate_python(
+        {
+            "event": "allowance",
+            "id": "slow",
+            "contract": next(one.contract for one in seed.contracts() if one.customer == TAKEN_OVER),
+            "on": "2026-11-20",
+            "expected_loss": "5.00",
+            "evidence": "aging of November, a quarter of what is over 90 days",
+            "reason": "slow payer",
+            "by": "pia",
+            "approved_by": "cora",
+        }
+    )
+    desk = DeskDoor(world.desk, PostgresCloses(world.desk.database), cast(Any, None), SystemClock())
+    proposal, _ = desk.book_event(event, TAKEN_OVER, world.tokens["pia"], "")
+    _, approved = desk.book_event(event, TAKEN_OVER, world.tokens["cora"], "")
+    assert approved is not None
+    task = BookEvent(contract=event.contract, event=event.id, proposal=proposal.id, approval=approved.id)
+    world.twice(Book(world.outside).book_event, task)
 
 
 def _pay_twice(world: World, stripe_id: str) -> None:
@@ -541,6 +574,7 @@ DEEDS = (
     "correct.post",
     "correct.conclude",
     "payments.apply_event",
+    "book.book_event",
     "control.tie_out",
     "control.refuse_unsigned",
     "control.reopen",
@@ -695,3 +729,65 @@ def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_
     assert proposal.version.model_copy(update={"approved_by": "cora"}) in outside.terms.rates()
     assert proposal.known in [one.bare() for one in outside.terms.rates(view.proposed_at)]
     assert "rita" in outside.terms.proposers([], [proposal.version.id])
+
+
+class Copied(S3Store):
+    """The month's evidence on another machine: the copied bytes, and nothing of the stack."""
+
+    def __init__(self, objects: dict[str, bytes], cache: Path) -> None:
+        self.objects = objects
+        self.cache = cache
+
+    def get(self, uri: str) -> bytes:
+        """Return the copied bytes."""
+        return self.objects[uri]
+
+    def uris(self, prefix: str) -> tuple[str, ...]:
+        """Return what was copied from under a prefix."""
+        return tuple(uri for uri in sorted(self.objects) if uri.split("/", 3)[3].startswith(prefix))
+
+
+def _named(objects: dict[str, bytes], cache: Path, root: str) -> list[str]:
+    """Return what an audit of copied evidence names as different."""
+    audit = Audit(Copied(objects, cache), engine_id())
+    try:
+        manifest = audit.manifest(MONTH, 1, root)
+    except EvidenceChanged as changed:
+        return [str(changed)]
+    every = [(one.subject, check) for one in audit.verify(manifest, root) for check in one.differing]
+    return [f"{subject}: {check.name} {check.recomputed}" for subject, check in every]
+
+
+def test_the_evidence_alone_reperforms_elsewhere_and_any_changed_byte_of_it_is_named(
+    world: World, tmp_path: Path
+) -> None:
+    store = world.outside.store
+    objects = {uri: store.get(uri) for uri in store.uris("")}
+    (root,) = [uri.rsplit("manifest-", 1)[1].removesuffix(".json") for uri in objects if "/manifest-" in uri]
+    assert _named(objects, tmp_path / "whole", root) == []
+    manifest = Audit(Copied(objects, tmp_path / "whole"), engine_id()).manifest(MONTH, 1, root)
+    (sealed,) = [one for one in manifest.packs if one.customer == CUSTOMER]
+    assert sealed.pack is not None
+    pack = EvidencePack.from_text(objects[sealed.pack].decode())
+    read = {
+        f"s3://{store.uris('')[0].split('/')[2]}/evidence/{MONTH}@1/manifest-{root}.json": "manifest-",
+        sealed.pack: f"{CUSTOMER}: pack",
+        sealed.history: f"{CUSTOMER}: history",
+        pack.reconciliation.usage.uri: f"{CUSTOMER}: reconciled usage",
+    }
+    for one in manifest.snapshots:
+        read |= {one.rows.uri: f"{MONTH}: snapshot {one.source}", one.buckets.uri: f"{MONTH}: buckets of {one.source}"}
+    for number, (uri, expected) in enumerate(read.items()):
+        whole = objects[uri]
+        for at in (0, len(whole) // 2, len(whole) - 1):
+            changed = whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :]
+            named = _named({**objects, uri: changed}, tmp_path / f"{number}-{at}", root)
+            assert any(expected in one for one in named), (uri, at, named)
+
+
+def test_the_chains_head_is_witnessed_at_the_lock(world: World) -> None:
+    (head,) = heads_of(world.outside.store)
+    assert head.month == MONTH
+    kept = world.outside.journal.links()
+    assert head.links == kept[: len(head.links)]
+    assert {link.key.split("/")[-1] for link in head.links} >= {"accrued"}  # what was accrued before the lock

@@ -32,6 +32,7 @@ def rate(folder: Path, issued: list[Statement], kept: list[Statement]) -> None:
         return statement.fingerprint()
 
     outside = SimpleNamespace(
+        booked=SimpleNamespace(events=lambda _: ()),
         terms=SimpleNamespace(
             contracts=lambda customer: (CONTRACT,), rates=lambda known_at: (), opening=lambda contract: None
         ),

@@ -12,6 +12,7 @@ from activities.deeds import Outside
 from activities.messages import OpenedRef, TakeOver
 from activities.opening import AlreadyBilled, Openings
 from activities.post import DecisionRefused
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk, seed_people
@@ -27,6 +28,7 @@ from billing.rating.openings import OpeningRefused
 from devstack.book.people import PEOPLE
 from models.books import Conflict, FourEyes
 from models.close import DecisionKind
+from models.contract import Contract
 from models.invoice import IssuedInvoice
 from models.journal import Account
 from models.opening import Opening
@@ -46,6 +48,8 @@ TOKENS = {name: f"{name}-token" for name in ("pia", "aron", "cora", "rita")}
 class World:
     """The books with acme's contract in them, and people at the desk."""
 
+    contracts: tuple[Contract, ...] = (a_contract(commitments=[YEARLY]),)
+
     def __init__(self, database: Books) -> None:
         worker = database.as_role("worker")
         seed_people(
@@ -61,6 +65,7 @@ class World:
             journal=PostgresJournal(worker),
             estimates=PostgresEstimates(worker),
             notices=PostgresNotices(worker),
+            booked=PostgresBookedEvents(worker),
             store=nothing,
             platform=nothing,
             sources={},
@@ -78,7 +83,8 @@ class World:
         console = database.as_role("console")
         self.desk = DeskDoor(PostgresDesk(console), PostgresCloses(console), nothing, SystemClock())
         self.books = BooksView(database.as_role("auditor"))
-        self.outside.terms.add_contract(a_contract(commitments=[YEARLY]), "rita", "cora", AT)
+        for contract in self.contracts:
+            self.outside.terms.add_contract(contract, "rita", "cora", AT)
 
     def signed(self, opening: Opening, first: str = "pia", second: str = "aron") -> TakeOver:
         """Return the message that two people's decisions at the desk come to."""

@@ -1,6 +1,7 @@
 """The Stripe adapter against the double: called twice, interrupted, refused, and never two invoices."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ import stripe
 
 from adapters.stripe import InvoiceRefused, StripeInvoices, StripeKeyRefused
 from devstack.up import Stack
+from models.credit_note import AtPlatform
 from models.invoice import Invoice, InvoiceLine
 from models.refusal import RetryLater
 
@@ -146,3 +148,31 @@ def test_a_failure_remembered_under_its_key_does_not_stick(stack: Stack, platfor
     draft = platform.draft(who, invoice)
     assert platform.read(draft) == ("draft", (1000,), 1000)
     assert len(invoices_of(stack, who)) == 1
+
+
+def test_many_states_are_read_in_pages_and_a_stranger_to_the_window_by_itself(
+    platform: StripeInvoices, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    alone = platform.state
+
+    def one_state(stripe_id: str) -> AtPlatform:
+        asked.append(stripe_id)
+        return alone(stripe_id)
+
+    monkeypatch.setattr(platform, "state", one_state)
+    ids = []
+    for name, amount in (("pages-a", "10.00"), ("pages-b", "20.00"), ("pages-c", "0.00")):
+        invoice = an_invoice(f"2026-10@1/{name}/USD", amount)
+        draft = platform.draft(customer(platform, name), invoice)
+        ids.append(platform.finalize(draft, invoice).stripe_id)
+    found = platform.states(ids, datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
+    assert [(found[one].status, found[one].remaining) for one in ids] == [
+        ("open", Decimal("10.00")),
+        ("open", Decimal("20.00")),
+        ("paid", Decimal(0)),
+    ]
+    assert asked == []
+    other = platform.states(ids[:2], datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 2, tzinfo=UTC))
+    assert other == {one: found[one] for one in ids[:2]}
+    assert sorted(asked) == sorted(ids[:2])

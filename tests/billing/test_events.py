@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from billing import posting, recognition
-from billing.events import EventRefused, NegativeLiability, balances, entry_for, refuse_negative_liabilities
+from billing.events import NegativeLiability, balances, entry_for, refuse_negative_liabilities
+from billing.settlements import EventRefused
 from models.event import EVENT, Event
 from models.journal import JournalEntry
 from tests.billing.test_revenue_policies import FLOOR, arrears, estimate, pooled, prepaid

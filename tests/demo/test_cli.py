@@ -204,9 +204,18 @@ def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:
     assert len(terminal.ok("invoice", "show", month)) == 12
     told = terminal.ok("invoice", "explain", month, "acme")
     assert {"usage", "overage", "fee", "pool_draw"} <= {line["kind"] for line in told}
-    code, said = terminal.run("close", "lock", month, "--reason", "reviewed", "--as", "aron")
-    assert (code, "DecisionRefused" in said or "may not lock" in said) != (0, False)
-    assert terminal.run("close", "lock", month, "--reason", "reviewed", "--as", "cora")[0] == 0
+    lock = ("period", "lock", month, "--reason", "reviewed", "--as")
+    code, said = terminal.run(*lock, "aron")
+    assert (code, "may not lock" in said) == (4, True), said
+    code, said = terminal.run(*lock, "cora")
+    assert (code, "NotSigned" in said, "stripe is not signed" in said) == (4, True, True), said
+    assert terminal.ok("period", "status", month)["state"] == "pending"
+    for one in terminal.ok("period", "tie-out", month):
+        seen = TieOut.from_text(json.dumps(one)).fingerprint()[:12]
+        assert terminal.run("period", "sign", month, one["name"], "--fingerprint", seen, "--as", "abby")[0] == 0
+    assert terminal.ok("period", "status", month)["state"] == "ready"
+    assert terminal.run(*lock, "cora")[0] == 0
+    assert terminal.ok("period", "status", month)["state"] == "locked"
     balances = terminal.ok("journal", "trial-balance", "--through", month)
     assert sum(Decimal(one["balance"]) for one in balances) == 0
     assert terminal.run("doctor")[0] == 0
@@ -337,7 +346,9 @@ def test_a_wrong_rate_is_corrected_by_two_people_and_served(terminal: Terminal, 
         assert api.get("/v1/rates").status_code == 401
 
 
-def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopened(terminal: Terminal) -> None:
+def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopened(
+    terminal: Terminal, tmp_path: Path
+) -> None:
     """After the month was locked, by people in a terminal: what was issued stays, and every number ties again."""
     month, customer = "2026-10", "lyra"
     before = terminal.ok("invoice", "show", month, "--customer", customer)
@@ -368,6 +379,7 @@ def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopene
     )
     assert customer not in {one["customer"] for one in terminal.ok("invoice", "aging", month)["invoices"]}
 
+    _write_off_by_two(terminal, tmp_path / "events.jsonl")
     tied = terminal.ok("period", "tie-out", month)
     assert {one["name"] for one in tied} == {"stripe", "usage", "grants", "export"}
     assert [line for one in tied for line in one["lines"] if line["left"] != line["right"]] == []
@@ -388,6 +400,20 @@ def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopene
     assert code == 0, said
     assert terminal.ok("period", "status", month)["state"] == "locked"
     assert terminal.run("audit", "verify", month)[0] == 0
+
+
+def _write_off_by_two(terminal: Terminal, file: Path) -> None:
+    """Write off 10.00 of halo's invoice: pia proposes, cora approves by booking the same file."""
+    event = {"event": "write_off", "id": "w1", "contract": "halo-2026", "on": "2026-11-20", "amount": "10.00"}
+    people = {"invoice": "2026-10@1/halo/USD", "reason": "insolvent", "by": "pia", "approved_by": "cora"}
+    file.write_text(json.dumps(event | people))
+    words = ("event", "book", "halo", str(file), "--as")
+    assert [terminal.run(*words, "pia")[0] for _ in range(2)] == [3, 3]
+    code, said = terminal.run(*words, "erik")
+    assert (code, "may not approve_event" in said) == (4, True), said
+    (done,) = terminal.ok(*words, "cora")
+    assert (done["booked"]["entry"], done["booked"]["debits"]) == ("event/halo-2026/w1", "10")
+    assert [one["id"] for one in terminal.ok("event", "list", "halo")] == ["w1"]
 
 
 def _eventually(ask: Callable[[], Any], met: Callable[[Any], bool]) -> Any:

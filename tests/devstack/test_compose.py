@@ -79,7 +79,7 @@ def test_every_image_has_an_exact_version() -> None:
 
 def test_nothing_listens_beyond_this_machine() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
-    assert len(ports) == 8
+    assert len(ports) == 9
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert len({port.split(":")[1] for port in ports}) == len(ports)
 
@@ -107,6 +107,14 @@ def test_a_worker_is_given_every_setting_it_reads_and_no_owners_key(name: str) -
     given = {variable for variable in WORKERS[name]["environment"] if variable.startswith("TIEOUT_")}
     read = {f"TIEOUT_{field.upper()}" for field in Settings.model_fields.keys() - NOT_FOR_WORKERS}
     assert given == read
+
+
+def test_the_hook_is_given_what_it_reads_and_may_only_keep_events() -> None:
+    given = SERVICES["hook"]["environment"]
+    assert SERVICES["hook"]["command"][:3] == ["python", "-m", "api.serve_hook"]
+    assert {name for name in given if "DATABASE" in name} == {"TIEOUT_DATABASE_HOOKS_URL"}
+    assert "TIEOUT_STRIPE_KEY" not in given  # it hears Stripe and asks it nothing
+    assert {name.removeprefix("TIEOUT_").lower() for name in given} <= set(Settings.model_fields)
 
 
 def test_the_settings_of_a_worker_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:

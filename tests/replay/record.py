@@ -29,6 +29,7 @@ from activities.messages import (
     CorrectInvoice,
     CustomerClosed,
     Decide,
+    EventBooked,
     InvoiceCorrected,
     LockMonth,
     NoticesDue,
@@ -42,6 +43,7 @@ from activities.messages import (
     TriggerClose,
     WatchSchedule,
 )
+from activities.messages import BookEvent as BookEventTask
 from devstack.services import program
 from models.close import EVERYONE, DecisionKind, Stage, State
 from runtime import temporal
@@ -53,6 +55,7 @@ from tests.workflows.test_correction import Handle as CorrectionHandle
 from tests.workflows.test_correction import until_taken
 from tests.workflows.test_customer_close import approve, until
 from workflows import options, search
+from workflows.book_event import BookEvent
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
@@ -96,7 +99,11 @@ class LockableDeeds(Deeds):
         def send(task: SendNotice) -> NoticeSent:
             return NoticeSent(notice=task.notice, sent=True)
 
-        return [*super().all(), accrue_waiting, lock_period, take_over, write, send]
+        @activity.defn(name="book.book_event")
+        def book_event(task: BookEventTask) -> EventBooked:
+            return EventBooked(event=task.event, entry="event/c/e", month=MONTH, currency="USD", debits="1")
+
+        return [*super().all(), accrue_waiting, lock_period, take_over, write, send, book_event]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -318,6 +325,8 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await client.execute_workflow(LockPeriod.run, signed, id=f"lock/{MONTH}/signed", task_queue=queue)
         night = WatchSchedule(zone="UTC", night=date(2026, 10, 15))
         await client.execute_workflow(NightlyWatch.run, night, id="watch/2026-10-15", task_queue=queue)
+        booked = BookEventTask(contract="acme-2026", event="e", proposal="p", approval="a")
+        await client.execute_workflow(BookEvent.run, booked, id="event/acme-2026/e", task_queue=queue)
         tie = TieOutMonth(month=MONTH)
         await client.execute_workflow(TieOutPeriod.run, tie, id=f"tie-out/{MONTH}", task_queue=queue)
         reopen = ReopenMonth(month=MONTH, asked="a", approved="b")
@@ -336,6 +345,7 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, f"close/{MONTH}@1001/shard-001", folder / "close-shard-dry-run.json"),
         await _keep(client, f"lock/{MONTH}", folder / "lock-period.json"),
         await _keep(client, "opening/acme-2026", folder / "open-contract.json"),
+        await _keep(client, "event/acme-2026/e", folder / "book-event.json"),
         await _keep(client, f"lock/{MONTH}/signed", folder / "lock-period-signed.json"),
         await _keep(client, "watch/2026-10-15", folder / "nightly-watch.json"),
         await _keep(client, f"tie-out/{MONTH}", folder / "tie-out-period.json"),

@@ -7,15 +7,14 @@ from decimal import Decimal
 import pytest
 from temporalio.client import Client
 
-from activities.messages import LockMonth, MonthLocked
+from activities.messages import MonthLocked
 from adapters.postgres.books import Books
 from billing import posting, recognition
-from models.close import EVERYONE, DecisionKind, Stage, Standing, State
+from devstack.book.lock import sign_and_lock
+from models.close import Stage, Standing, State
 from models.journal import Account, JournalEntry, PeriodLocked
 from models.reports import JournalLine
 from tests.simulation.month import ENDED, MONTH, Month, a_month
-from workflows import options
-from workflows.lock_period import LockPeriod
 
 pytestmark = [pytest.mark.slow, pytest.mark.stack]
 
@@ -24,16 +23,10 @@ WITHIN_SECONDS = 400
 
 
 async def _lock(month: Month, client: Client) -> MonthLocked:
-    """Lock the month as `tieout close lock` does: the controller's decision first, then the plan."""
-    decision = month.desk(client).write(
-        DecisionKind.LOCK, month.tokens["cora"], MONTH, 1, EVERYONE, MONTH, "the board meets on the tenth", {}
-    )
-    return await client.execute_workflow(
-        LockPeriod.run,
-        LockMonth(month=MONTH, revision=1, decision=decision.id),
-        id=f"lock/{MONTH}/{decision.id}",
-        task_queue=options.CLOSE_QUEUE,
-    )
+    """Tie out, sign and lock the month as people do, while a customer still waits."""
+    tied, locked = await sign_and_lock(client, month.desk(client), month.tokens, MONTH, "the board meets on the tenth")
+    assert tied.untied == ()
+    return locked
 
 
 def _only_waits(standings: Sequence[Standing], parked: str) -> bool:

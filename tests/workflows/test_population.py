@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from activities.deeds import Outside
 from activities.messages import CloseMonth, MonthClosed
 from adapters.files import read_policy
+from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
@@ -142,6 +143,9 @@ class Platform:
     def state(self, stripe_id: str) -> AtPlatform:
         return AtPlatform(status="open", remaining=self.drafts[stripe_id].total, paid=Decimal(0))
 
+    def states(self, stripe_ids: Collection[str], since: datetime, until: datetime) -> dict[str, AtPlatform]:
+        return {stripe_id: self.state(stripe_id) for stripe_id in stripe_ids}
+
     def payment(self, stripe_id: str) -> Payment | None:
         return None
 
@@ -171,6 +175,7 @@ class World:
             journal=PostgresJournal(worker),
             estimates=PostgresEstimates(worker),
             notices=PostgresNotices(worker),
+            booked=PostgresBookedEvents(worker),
             store=Folder(folder),
             platform=self.platform,
             sources={"clickhouse": ListedUsage("clickhouse", used)},
@@ -205,6 +210,9 @@ class World:
         row = {"id": "year", "granted": "1200.00", "drawn": "1170.00", "expired": "0", "deferred": "30.00"}
         opening = an_opening(row, deferred="30.00", contract="taken-2026", customer="taken")
         self.outside.terms.add_opening(opening, "pia", "cora", AT)
+        entry = openings.entry_for(opening, self.outside.terms.contracts("taken"))
+        assert entry is not None
+        self.outside.journal.post([entry], "pia", AT)
 
     def _owes(self, customer: str) -> None:
         """Book a prepayment that a contract which ended left behind."""
