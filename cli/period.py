@@ -1,14 +1,12 @@
 """tieout period: how an accounting period stands, its tie-outs and signatures, its lock, and opening it again."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from temporalio.client import WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, ApplicationError
 
-from activities.messages import LockMonth, MonthLocked, PeriodReopened, ReopenMonth, TiedOut, TieOutMonth
+from activities.messages import MonthLocked, PeriodReopened, ReopenMonth, TiedOut
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.journals import PostgresJournal
@@ -20,10 +18,10 @@ from models.close import EVERYONE, DecisionKind
 from models.control import PeriodState, PeriodStatus, TieOut, TieOutName
 from models.refusal import Refusal
 from models.value import decimal_text, instant_text
-from runtime.desk import DecisionNotTaken, refuse_role, token_of
+from runtime import close_desk
+from runtime.desk import refuse_role, token_of
 from workflows import options
-from workflows.lock_period import LockPeriod
-from workflows.period_controls import ReopenPeriod, TieOutPeriod
+from workflows.period_controls import ReopenPeriod
 
 app = typer.Typer(no_args_is_help=True, help="Accounting periods: tie out, sign, lock, reopen.")
 
@@ -72,16 +70,7 @@ def tie_out(month: Month, as_json: AsJson = False) -> None:
     door = Door()
 
     async def work() -> TiedOut:
-        client = await door.client()
-        return await client.execute_workflow(
-            TieOutPeriod.run,
-            TieOutMonth(month=month),
-            id=f"tie-out/{month}",
-            task_queue=options.CLOSE_QUEUE,
-            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"tie out {month}",
-        )
+        return await close_desk.tie_out(await door.client(), month)
 
     tied = wait_for(work)
     found = [kept.tie_out for kept in PostgresControls(door.console).newest(month).values()]
@@ -123,17 +112,7 @@ def lock(month: Month, reason: Reason, person: As = None, revision: Revision = 1
     decision = _write(door, DecisionKind.LOCK, person, month, revision, month, reason, {})
 
     async def work() -> MonthLocked:
-        client = await door.client()
-        try:
-            return await client.execute_workflow(
-                LockPeriod.run,
-                LockMonth(month=month, revision=revision, decision=decision.id, signed=True),
-                id=f"lock/{month}/{decision.id}",
-                task_queue=options.CLOSE_QUEUE,
-                static_summary=f"lock {month}",
-            )
-        except WorkflowFailureError as failed:
-            raise _refusal(failed) from failed
+        return await close_desk.lock(await door.client(), decision)
 
     locked = wait_for(work)
     if as_json:
@@ -182,7 +161,7 @@ def reopen(
                 static_summary=f"reopen {month}",
             )
         except WorkflowFailureError as failed:
-            raise _refusal(failed) from failed
+            raise close_desk.refusal_of(failed) from failed
 
     reopened = wait_for(work)
     if as_json:
@@ -252,10 +231,3 @@ def _first(one: TieOut) -> str:
         return ""
     line = one.untied[0]
     return f"{line.subject}: {decimal_text(line.left)} and {decimal_text(line.right)} {line.unit}"
-
-
-def _refusal(failed: WorkflowFailureError) -> Refusal:
-    cause: Any = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
-    if isinstance(cause, ApplicationError):
-        return DecisionNotTaken(cause.message, code=cause.type)
-    return DecisionNotTaken(str(cause or failed))

@@ -1,19 +1,25 @@
-"""The close desk: a close started by hand, a period locked; for the terminal and the pages alike."""
+"""The close desk: a close started by hand, a period tied out and locked; for the terminal and the pages alike."""
 
-from temporalio.client import Client, WorkflowHandle
-from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
-from activities.messages import CloseMonth, LockMonth, MonthClosed, close_id
+from activities.messages import CloseMonth, LockMonth, MonthClosed, MonthLocked, TiedOut, TieOutMonth, close_id
 from activities.ports import Clock
-from models.approval import Person
-from models.close import EVERYONE, DecisionKind, Role
+from models.approval import Decision, Person
+from models.close import Role
 from models.period import month_period
 from models.refusal import Refusal
-from runtime.desk import DeskDoor
+from runtime.desk import DecisionNotTaken
 from workflows import options, search
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import MonthlyClose
+from workflows.period_controls import TieOutPeriod
 
 STARTERS = frozenset({Role.PREPARER, Role.CONTROLLER})
 
@@ -67,14 +73,40 @@ async def start(
         raise AlreadyStarted("this month's close was started before", month=month) from error
 
 
-async def lock(client: Client, desk: DeskDoor, token: str, month: str, revision: int, reason: str) -> tuple[str, ...]:
-    """Lock a period as a person; return the customers who were accrued because they wait still."""
-    decision = desk.write(DecisionKind.LOCK, token, month, revision, EVERYONE, month, reason, {})
-    locked = await client.execute_workflow(
-        LockPeriod.run,
-        LockMonth(month=month, revision=revision, decision=decision.id),
-        id=f"lock/{month}/{decision.id}",
+async def tie_out(client: Client, month: str) -> TiedOut:
+    """Tie a period out anew; return the fingerprint of each tie-out and what does not tie."""
+    return await client.execute_workflow(
+        TieOutPeriod.run,
+        TieOutMonth(month=month),
+        id=f"tie-out/{month}",
         task_queue=options.CLOSE_QUEUE,
-        static_summary=f"lock {month}",
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"tie out {month}",
     )
-    return locked.accrued
+
+
+async def lock(client: Client, decision: Decision) -> MonthLocked:
+    """Lock a period whose tie-outs are signed as they are now; return who was accrued because they wait still.
+
+    Raises:
+        DecisionNotTaken: something is not signed, or its numbers moved since.
+    """
+    try:
+        return await client.execute_workflow(
+            LockPeriod.run,
+            LockMonth(month=decision.period, revision=decision.revision, decision=decision.id, signed=True),
+            id=f"lock/{decision.period}/{decision.id}",
+            task_queue=options.CLOSE_QUEUE,
+            static_summary=f"lock {decision.period}",
+        )
+    except WorkflowFailureError as failed:
+        raise refusal_of(failed) from failed
+
+
+def refusal_of(failed: WorkflowFailureError) -> DecisionNotTaken:
+    """Return why a workflow of the period refused, in its deed's own words."""
+    cause = failed.cause.cause if isinstance(failed.cause, ActivityError) else failed.cause
+    if isinstance(cause, ApplicationError):
+        return DecisionNotTaken(cause.message, code=cause.type)
+    return DecisionNotTaken(str(cause), code="failed")

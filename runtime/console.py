@@ -5,23 +5,27 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from temporalio.client import Client
 
-from activities.messages import close_id, customer_close_id
+from activities.messages import TiedOut, close_id, customer_close_id
 from activities.ports import Clock
 from adapters.postgres.books import Books
 from adapters.postgres.catalog import PostgresCatalog
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.controls import PostgresControls
+from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.web_sessions import SessionDesk
+from billing import controls
 from billing.flux import DEFAULT_THRESHOLD, flux
 from billing.reports.registry import REPORTS
 from models.approval import Decision, Verdict
-from models.close import DRY_RUNS_FROM, DecisionKind, Standing, State
+from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Standing, State
+from models.control import PeriodStatus, TieOutName
 from models.entity import DEFAULT, Entity
 from models.flux import Flux
 from models.money import total
@@ -33,7 +37,7 @@ from models.statement import Statement
 from models.value import fingerprint_of
 from runtime import close_desk, reports
 from runtime.clock import SystemClock
-from runtime.desk import DeskDoor
+from runtime.desk import DeskDoor, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
 from runtime.rate_desk import RateDesk
 
@@ -50,6 +54,12 @@ class ListChanged(Refusal):
     """The statements that wait are not those of the list that was signed."""
 
     remedy = "Read the list again and sign it as it is now."
+
+
+class NumbersMoved(Refusal):
+    """A tie-out is signed whose numbers are not those that were seen."""
+
+    remedy = "Look at it as it is now, and sign that."
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class Console:
         self.closes_book = PostgresCloses(database)
         self.terms = PostgresTerms(database)
         self.catalog = PostgresCatalog(database)
+        self.controls = PostgresControls(database)
         self.rate_changes = PostgresRateChanges(database)
         self.clock = clock or SystemClock()
         self.zone = zone
@@ -203,10 +214,37 @@ class Console:
         revision = max(known, default=DRY_RUNS_FROM - 1) + 1 if dry_run else 1
         return (await close_desk.start(await self.client(), person, month, revision, dry_run)).id
 
+    def period(self, month: str, revision: int) -> PeriodStatus:
+        """Return how an accounting period stands: tie-outs, their signatures, and what is in the way of its lock."""
+        return controls.status(
+            month,
+            self.books.standings(month, revision),
+            self.controls.newest(month),
+            self.closes_book.decisions(month, revision, EVERYONE),
+            self.controls.reopenings(month),
+            locked=PostgresJournal(self.database).locked(month),
+        )
+
+    async def tie_out(self, month: str) -> TiedOut:
+        """Tie a period out anew."""
+        return await close_desk.tie_out(await self.client(), month)
+
+    def sign(self, token: str, month: str, revision: int, name: TieOutName, seen: str, reason: str) -> None:
+        """Sign a tie-out's numbers as they were seen; the signature dies when they move.
+
+        Raises:
+            NumbersMoved: they are others now.
+        """
+        kept = self.controls.newest(month).get(name)
+        if kept is None or kept.tie_out.fingerprint() != seen:
+            raise NumbersMoved("the numbers are others now", tie_out=name.value)
+        self._write(token, DecisionKind.SIGN_TIE_OUT, month, revision, seen, reason, {"tie_out": name.value})
+
     async def lock(self, token: str, month: str, revision: int, reason: str) -> tuple[str, ...]:
         """Lock a period as whose session this is; return who was accrued."""
         client = await self.client()
-        return await close_desk.lock(client, self._desk(client), token, month, revision, reason)
+        decision = self._write(token, DecisionKind.LOCK, month, revision, month, reason, {})
+        return (await close_desk.lock(client, decision)).accrued
 
     async def decide(
         self,
@@ -267,6 +305,21 @@ class Console:
     def now(self) -> datetime:
         """Return the present instant."""
         return self.clock.now()
+
+    def _write(
+        self, token: str, kind: DecisionKind, month: str, revision: int, subject: str, reason: str,
+        payload: Mapping[str, str],
+    ) -> Decision:  # fmt: skip
+        """Write a decision about a whole period."""
+        desk = self._session_desk()
+        person = desk.person(token)
+        refuse_role(person, kind)
+        return desk.write(
+            Decision(
+                id=str(uuid4()), kind=kind, period=month, revision=revision, customer=EVERYONE, subject=subject,
+                person=person, reason=reason, payload=dict(payload), recorded_at=self.clock.now(),
+            )
+        )  # fmt: skip
 
     def _session_desk(self) -> SessionDesk:
         return SessionDesk(self.database, self.clock.now())

@@ -1,4 +1,4 @@
-"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued and told by mail."""
+"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued, signed, locked."""
 
 import tempfile
 import time
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.slow]
 MONTH = "2026-10"
 SETTLES_WITHIN_SECONDS = 150
 CUSTOMERS = 13  # twelve with a contract, and an account nobody knows
-PAGES = ("", "/exceptions", "/approval")
+PAGES = ("", "/exceptions", "/approval", "/period")
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +127,18 @@ def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces)
     )
     assert invoiced == {customer: total for customer, total in totals.items() if customer != "KITE-EU"}
     assert len(invoiced) == CUSTOMERS - 1
+
+    # Abby signs what ties out, Cora locks the period.
+    for name in ("Tie out anew", "Sign stripe", "Sign usage", "Sign grants", "Sign export"):
+        abby.page.goto(f"{close}/period")
+        abby.page.get_by_role("button", name=name).click()
+        abby.page.wait_for_url(f"{close}/period")
+    shot(abby.page, "period-signed")
+    cora.page.goto(f"{close}/period")
+    cora.page.get_by_label("Reason").fill("reviewed")
+    cora.page.get_by_role("button", name="Lock October 2026").click()
+    expect(cora.page.get_by_text("locked").first).to_be_visible()
+    shot(cora.page, "period-locked")
 
     for watched in (pia, cora, aron, abby):
         assert watched.strangers == []

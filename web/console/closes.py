@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import Role, Stage, Standing, State
 from models.visitor import Visitor
-from web.console.reading import PERIOD, Month, Name, Reason, Revision, back, console_of, known
+from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known
 from web.face import face_of
 from web.live import live
 from web.problem import not_found
@@ -23,7 +23,6 @@ TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
 Starter = Annotated[Visitor, Depends(having(Role.PREPARER, Role.CONTROLLER))]
-Locker = Annotated[Visitor, Depends(having(Role.CONTROLLER))]
 COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "statement", "detail", "since")
 
 
@@ -98,14 +97,6 @@ def customers_csv(
     known(request, month, revision)
     rows = _shown(console_of(request).books.standings(month, revision), stage, state)
     return download(f"close-{month}@{revision}", COLUMNS, [_cells(one) for one in rows])
-
-
-@router.post("/close/{month}/lock")
-async def lock(request: Request, _person: Locker, month: Month, reason: Reason, revision: Revision = 1) -> Response:
-    """Lock the period; who waits still is accrued."""
-    known(request, month, revision)
-    await console_of(request).lock(token_in(request), month, revision, reason)
-    return RedirectResponse(back(month, revision), 303)
 
 
 def _of(request: Request, month: str, revision: int, stage: str | None, state: str | None) -> dict[str, Any]:
