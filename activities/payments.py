@@ -25,6 +25,10 @@ class NoEvent(Refusal):
     remedy = "See what was received: tieout invoice events."
 
 
+class StillIssuing(Exception):
+    """The invoice of an event is reserved and not yet kept as issued; the event is tried again."""
+
+
 class Payments:
     """The deed of an event."""
 
@@ -38,7 +42,7 @@ class Payments:
         What is unknown, was done by hand at the platform, or must wait for another event is parked with what to do.
 
         Raises:
-            NoEvent: there is no such row.
+            NoEvent: there is no such row. StillIssuing: it is tried again.
         """
         event = self.outside.events.event(task.event)
         if event is None:
@@ -63,6 +67,7 @@ class Payments:
         outside = self.outside
         found = self._invoice_of(event)
         if found is None:
+            self._wait_for_issue(event)
             return self._take(event, Fate.PARKED, self._unknown(event))
         invoice, issued = found
         if event.type in _CREDITED:
@@ -88,6 +93,13 @@ class Payments:
             return self._take(event, Fate.KNOWN, "", invoice.reference)
         words = f"{len(entries)} entries" if entries else "nothing was paid"
         return self._take(event, Fate.APPLIED, words, invoice.reference, intent)
+
+    def _wait_for_issue(self, event: PlatformEvent) -> None:
+        """Raise where the event is of an invoice that our own close is issuing: it is told before we wrote it down."""
+        reference = (event.about.get("metadata") or {}).get(_REFERENCE)
+        asked = self.outside.invoices.invoice(reference) if reference else None
+        if asked is not None and asked[1] is None and event.about.get("object") == "invoice":
+            raise StillIssuing(f"{reference} is being issued")
 
     def _credit(self, event: PlatformEvent, invoice: Invoice) -> EventTaken:
         reference = (event.about.get("metadata") or {}).get(_REFERENCE)

@@ -3,6 +3,10 @@
 NetSuite refuses the whole file for one entry that does not balance, takes amounts of at most ten digits and two
 decimals, and moves an entry of a closed period into an open one; so what it cannot hold is refused here, and nothing
 counts as sent until it was read back (`runtime/ledger_push.py`).
+
+`DOCUMENTED` is what NetSuite's help names for this import: "Journal Entry and Intercompany Journal Entry Header Fields
+Table" (section_1534492479) and its line-level table (section_1534492737), read in November 2026; currency, rate and
+external id are in its records browser. A line's column carries the sublist's name, as the field mapping shows it.
 """
 
 import csv
@@ -20,6 +24,14 @@ COLUMNS = (
     "Reversal Date", "Journal Entry - Line: Account", "Journal Entry - Line: Debit", "Journal Entry - Line: Credit",
     "Journal Entry - Line: Memo", "Journal Entry - Line: Name",
 )  # fmt: skip
+DOCUMENTED = {
+    "header": frozenset({
+        "External ID", "Date", "Posting Period", "Subsidiary", "Currency", "Exchange Rate", "Memo", "Approved",
+        "Reversal Date",
+    }),
+    "line": frozenset({"Account", "Debit", "Credit", "Memo", "Name", "Location", "Department", "Class"}),
+}  # fmt: skip
+LINE = "Journal Entry - Line: "
 ACCOUNT, DEBIT, CREDIT = COLUMNS[9:12]
 
 

@@ -2,6 +2,8 @@
 
 Account numbers are off during the import, sub-accounts are `Parent:Sub`, and a receivable needs a customer in `Name`: a
 control customer stands there. A repeated journal number is refused by QuickBooks.
+
+`DOCUMENTED` is what Intuit's help, "Import journal entries" (L4tQBwbs7_AU_en_AU, read in November 2026), names.
 """
 
 import csv
@@ -16,6 +18,7 @@ from models.journal import Account, JournalEntry
 from models.money import ZERO
 from models.period import first_day, next_month
 
+DOCUMENTED = frozenset({"Journal No.", "Journal Date", "Account Name", "Description", "Debits", "Credits", "Name"})
 COLUMNS = ("Journal No.", "Journal Date", "Account Name", "Debits", "Credits", "Description", "Name")
 
 

@@ -26,7 +26,7 @@ COMPARED = """
                 said.posting ->> 'service_until'
             FROM tieout.journal_entries e,
                 jsonb_array_elements(e.body::jsonb -> 'postings') WITH ORDINALITY AS said (posting, line)
-            WHERE e.key IN (SELECT DISTINCT entry FROM added)
+            WHERE e.key = ANY (ARRAY(SELECT DISTINCT entry FROM added))
         ) a LIMIT 1;
         IF FOUND THEN
             RAISE EXCEPTION 'posting % of entry % is not what the entry says', stray.line, stray.entry

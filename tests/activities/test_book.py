@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from activities.payments import Payments
 from activities.post import DecisionRefused, Post
 from activities.rate import ContractEnded, Rate
 from adapters.postgres.booked_events import PostgresBookedEvents
+from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.stripe_events import PostgresEvents
 from billing.events import NegativeLiability
 from billing.settlements import EventRefused
@@ -28,6 +30,7 @@ from models.event import EVENT, Event
 from models.journal import JournalEntry, Rule
 from models.statement import Statement
 from models.stripe_event import Payment, PlatformEvent
+from runtime import exports
 from runtime.desk import DecisionNotTaken
 from tests.activities.test_taking_over import TOKENS, World, issue
 from tests.adapters.postgres.rows import AT
@@ -146,7 +149,7 @@ def lived(world: World, fresh_database: Books) -> tuple[World, list[Statement]]:
 
 
 def test_the_close_posts_what_the_offline_command_posts_of_the_same_facts(
-    lived: tuple[World, list[Statement]],
+    lived: tuple[World, list[Statement]], fresh_database: Books, tmp_path: Path
 ) -> None:
     world, statements = lived
     for one in LATER:
@@ -155,6 +158,8 @@ def test_the_close_posts_what_the_offline_command_posts_of_the_same_facts(
     _, offline = recognized([CONTRACT], statements, "2026-12", happened=[PAYMENT, *LATER])
     online = world.outside.journal.entries(customer="acme")
     assert substance(online) == substance(offline)
+    written = exports.write(PostgresJournal(fresh_database.as_role("auditor")), world.books, tmp_path)
+    assert {one.accepted for one in exports.check(written)} <= {True, None}
     sums: dict[str, Decimal] = {}
     for entry in online:
         for posting in entry.postings:

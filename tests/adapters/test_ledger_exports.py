@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from adapters.general_ledger import netsuite as netsuite_module
+from adapters.general_ledger import quickbooks as quickbooks_module
 from adapters.general_ledger.accounts import FinerThanTheCurrency, NothingToExport, TooLargeForTheLedger
 from adapters.general_ledger.beancount import write_beancount
 from adapters.general_ledger.file_drop import NETSUITE, QUICKBOOKS, FileDrop
 from adapters.general_ledger.hledger import write_hledger
 from adapters.general_ledger.netsuite import COLUMNS, CREDIT, DEBIT, netsuite_text
 from adapters.general_ledger.quickbooks import quickbooks_text
+from billing import focus
 from billing.functional import functional_book
 from models.entity import DEFAULT
 from models.journal import JournalEntry
@@ -71,6 +74,18 @@ def test_what_an_import_cannot_hold_is_refused_before_it_is_written() -> None:
             write([large])
         with pytest.raises(NothingToExport):
             write([])
+
+
+def test_every_column_is_one_the_vendors_document() -> None:
+    header = {name for name in COLUMNS if not name.startswith(netsuite_module.LINE)}
+    lines = {name.removeprefix(netsuite_module.LINE) for name in COLUMNS} - header
+    assert header == netsuite_module.DOCUMENTED["header"]
+    assert lines <= netsuite_module.DOCUMENTED["line"]
+    assert {"Account", "Debit", "Credit"} <= lines
+    assert set(quickbooks_module.COLUMNS) == quickbooks_module.DOCUMENTED
+    ours = {name for name in focus.COLUMNS if name.startswith("x_")}
+    assert set(focus.COLUMNS) - ours >= focus.MANDATORY
+    assert len(focus.MANDATORY) == 21
 
 
 class OtherSide:

@@ -17,7 +17,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.deeds import Outside
 from activities.messages import ApplyEvent, EventApplied
-from activities.payments import Payments
+from activities.payments import Payments, StillIssuing
 from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -28,9 +28,10 @@ from api.hook import PATH, hook_of
 from devstack import ports
 from devstack.stripe.webhooks import signature
 from devstack.up import Stack
-from models.journal import JournalEntry
+from models.journal import Account, JournalEntry, Posting, Rule
 from models.stripe_event import Fate, Payment
 from runtime.clock import SystemClock
+from tests.adapters.postgres.rows import an_entry
 from tests.postgres_fixture import Books
 from tests.statement_builders import a_statement, an_invoice, usage
 
@@ -217,3 +218,50 @@ def test_a_lost_dispute_is_a_credit_loss(hook: Hook) -> None:
 
 def _paid_by(intent: str) -> Any:
     return Payment(intent=intent, fee=Decimal("0.59"), currency="USD")
+
+
+def test_a_customers_balance_taken_at_the_double_is_booked_once_our_books_hold_it(hook: Hook) -> None:
+    """4.00 of credit stands at the platform; of an invoice of 10.00 it leaves 6.00 due."""
+    who = hook.platform.ensure_customer("credited", "credited", "credited@example.com")
+    hook.stripe(f"/v1/customers/{who}", balance="-400")
+    stripe_id = hook.issued("credited", "10.00")
+    url = f"{hook.stack.endpoints.stripe_url}/v1/invoices/{stripe_id}"
+    held = httpx.get(url, auth=(hook.stack.endpoints.stripe_key, "")).json()
+    hook.send(an_event("invoice.finalized", held, "evt_final"))
+    assert hook.fate("evt_final") is Fate.PARKED  # the books know of no balance
+    assert "2120 is -4.00 USD" in hook.events.taken("evt_final")[-1].detail
+    given = an_entry("given", "4.00", "credited", "2026-09")
+    sides = (
+        Posting(account=Account.CREDIT_NOTES, amount=Decimal("4.00"), obligation="usage"),
+        Posting(account=Account.CUSTOMER_BALANCE, amount=Decimal("-4.00")),
+    )
+    given = given.model_copy(update={"postings": sides, "rule": Rule.E4})
+    hook.journal.post([given], "pia", datetime(2026, 11, 2, tzinfo=UTC))
+    assert hook.apply("evt_final").fate is Fate.APPLIED
+    paid = {**held, "amount_paid": 600}
+    hook.send(an_event("invoice.paid", paid, "evt_paid"))
+    assert hook.fate("evt_paid") is Fate.APPLIED
+    assert balances(hook.posted("credited")) == {
+        "1010": Decimal(6),
+        "1100": Decimal(-10),
+        "4920": Decimal(4),
+    }
+    assert [entry.rule.value for entry in hook.posted("credited")] == ["E4", "E4", "A2"]
+
+
+def test_an_event_told_before_the_invoice_is_kept_as_issued_is_tried_again(hook: Hook) -> None:
+    statement = a_statement(usage("u1", "10.00"), customer="early", contract="early-2026")
+    invoice = an_invoice(statement)
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    hook.evidence.keep_statement(statement, 1, at)
+    hook.invoices.reserve(invoice, at)
+    told = {
+        "id": "in_early",
+        "object": "invoice",
+        "currency": "usd",
+        "metadata": {"tieout_reference": invoice.reference},
+    }
+    assert hook.send(an_event("invoice.finalized", told, "evt_early")).status_code == 500  # kept, and sent again
+    with pytest.raises(StillIssuing):
+        hook.apply("evt_early")
+    assert hook.events.taken("evt_early") == ()

@@ -107,7 +107,7 @@ APPLICATION = ("worker", "console", "auditor", "portal", "rates")
 
 
 @pytest.mark.parametrize("role", [None, "owner", *APPLICATION])
-def test_nobody_changes_or_removes_an_entry(fresh_database: Books, role: str | None) -> None:
+def test_3_nobody_changes_or_removes_an_entry(fresh_database: Books, role: str | None) -> None:
     journal(fresh_database).post([an_entry()], "system", AT)
     expected = "42501" if role in APPLICATION else "TIE01"
     for table in ("journal_entries", "journal_postings", "period_locks"):
@@ -142,7 +142,7 @@ def test_the_same_key_by_hand_is_a_duplicate(fresh_database: Books) -> None:
         assert refusal_of(fresh_database, role, raw) == "23505"
 
 
-def test_a_replica_role_does_not_switch_the_refusals_off(fresh_database: Books) -> None:
+def test_3_a_replica_role_does_not_switch_the_refusals_off(fresh_database: Books) -> None:
     journal(fresh_database).post([an_entry()], "system", AT)
 
     def as_replica(connection: psycopg.Connection) -> None:
@@ -208,7 +208,7 @@ def test_a_second_currency_does_not_get_into_an_entry(database: Books) -> None:
 
 
 @pytest.mark.parametrize("role", [None, "owner", "worker"])
-def test_a_locked_period_takes_nothing_whatever_the_route(fresh_database: Books, role: str | None) -> None:
+def test_5_a_locked_period_takes_nothing_whatever_the_route(fresh_database: Books, role: str | None) -> None:
     book = journal(fresh_database)
     book.lock("2026-10", "ann", "closed", AT)
     book.lock("2026-10", "bob", "again", AT)  # the first lock stands

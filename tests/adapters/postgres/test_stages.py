@@ -263,7 +263,7 @@ def test_the_first_verdict_on_a_decision_stands(books: Books) -> None:
     assert book.verdicts("2026-10", 1, "acme") == (first,)
 
 
-def test_the_database_wants_two_people(books: Books) -> None:
+def test_19_the_database_wants_two_people(books: Books) -> None:
     book = closes(books)
     with pytest.raises(FourEyes, match="no decision"):
         book.keep_verdict(a_verdict("ghost"), "2026-10", 1, "acme", AT)

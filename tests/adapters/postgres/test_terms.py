@@ -142,7 +142,7 @@ def test_the_database_refuses_overlaps_and_changes_by_itself(terms: PostgresTerm
         assert refusal.value.sqlstate == code, statement
 
 
-def test_nobody_approves_their_own_terms(terms: PostgresTerms, fresh_database: Books) -> None:
+def test_19_nobody_approves_their_own_terms(terms: PostgresTerms, fresh_database: Books) -> None:
     with pytest.raises(FourEyes):
         terms.add_rates([a_rate("2026-03-01")], "ann", "ann", AT)
     with pytest.raises(FourEyes):
