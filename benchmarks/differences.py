@@ -66,7 +66,8 @@ def compare(folder: Path, customers: int, per_hour: int, differing: int) -> Read
     for source in SOURCES:
         (folder / source).mkdir(parents=True)
         rows = _rows(customers, per_hour, differing if source == SOURCES[1] else 0)
-        sealed[source] = sealing.seal(rows.to_batches(65_536), OCTOBER, POLICY.sources[source], folder / source)
+        spooled = sealing.spool(rows.to_batches(65_536), folder / source / "spool.parquet")
+        sealed[source] = sealing.seal(spooled, OCTOBER, POLICY.sources[source], folder / source)
     read = Read(events=2 * customers * HOURS * per_hour)
     names = sealed[SOURCES[0]].customers
     look = Cells.events

@@ -134,6 +134,7 @@ def run(shelf: Shelf, tmp_path: Path) -> Callable[..., Any]:
                     "controls",
                     "estimates",
                     "notices",
+                    "booked",
                     "closes",
                     "invoices",
                     "journal",
