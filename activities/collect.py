@@ -72,7 +72,7 @@ class Collect:
             NobodyToClose: no contract is in force in the month.
         """
         outside = self.outside
-        window = self._window(task.month)
+        window = window_of(self.outside, task.month)
         outside.closes.open_close(task.month, task.revision, task.started_by, task.by_hand, outside.clock.now())
         return Opened(
             sources=tuple(sorted(outside.sources)),
@@ -85,7 +85,7 @@ class Collect:
     def source_state(self, task: SealSource) -> SourceState:
         """Return whether a source is complete past the end of every customer's month."""
         watermark = self._complete_up_to(self._source(task.source))
-        complete = watermark >= self._window(task.month).ends_at
+        complete = watermark >= window_of(self.outside, task.month).ends_at
         return SourceState(source=task.source, complete=complete, watermark=watermark)
 
     @activity.defn(name="collect.seal_source")
@@ -103,7 +103,7 @@ class Collect:
         if kept is not None:
             return _ref(kept)
         source = self._source(task.source)
-        window = self._window(task.month)
+        window = window_of(self.outside, task.month)
         watermark = self._complete_up_to(source)
         if watermark < window.ends_at:
             raise SourceIncomplete(f"{task.source} is complete up to {watermark.isoformat()}", needs=window.ends_at)
@@ -111,12 +111,12 @@ class Collect:
         outside.scratch.mkdir(parents=True, exist_ok=True)
         with ONE_PASS, TemporaryDirectory(dir=outside.scratch, prefix="seal-") as folder:
             sealed = sealing.seal(
-                _beating(iter(source.read(window))),
+                beating(iter(source.read(window))),
                 window,
                 declared,
                 Path(folder),
-                earlier=self._earlier(task.source, task.month),
-                cuts=self._cuts(task.month),
+                earlier=earlier_ids(outside, task.source, task.month),
+                cuts=cuts_by_customer(outside, task.month),
                 memory_mib=outside.usage_memory_mib,
             )
             if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
@@ -230,28 +230,32 @@ class Collect:
             return month_period(task.month, self.outside.policy.timezone)
         return terms.month_of_customer(contracts, task.month)
 
-    def _window(self, month: str) -> Period:
-        """Return the span from the first customer's start of the month to the last one's end."""
-        customers = self.outside.terms.population(month)
-        if not customers:
-            raise NobodyToClose("no contract is in force", month=month)
-        zones = {self.outside.terms.contracts(customer)[-1].timezone for customer in customers}
-        months = [month_period(month, zone) for zone in sorted(zones | {self.outside.policy.timezone})]
-        return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
-    def _earlier(self, source: str, month: str) -> list[Path]:
-        sealed = self.outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
-        return [self.outside.store.path(snapshot.rows) for snapshot in sealed]
+def window_of(outside: Outside, month: str) -> Period:
+    """Return the span from the first customer's start of the month to the last one's end."""
+    customers = outside.terms.population(month)
+    if not customers:
+        raise NobodyToClose("no contract is in force", month=month)
+    zones = {outside.terms.contracts(customer)[-1].timezone for customer in customers}
+    months = [month_period(month, zone) for zone in sorted(zones | {outside.policy.timezone})]
+    return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
-    def _cuts(self, month: str) -> dict[str, tuple[datetime, ...]]:
-        """Return where each customer's terms change inside the month, its own bounds among them."""
-        outside, rates = self.outside, self.outside.terms.rates()
-        found = {}
-        for customer in outside.terms.population(month):
-            contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
-            period = terms.month_of_customer(contracts, month)
-            found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
-        return found
+
+def earlier_ids(outside: Outside, source: str, month: str) -> list[Path]:
+    """Return the rows a source sealed for the months before: what is among them was billed before."""
+    sealed = outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
+    return [outside.store.path(snapshot.rows) for snapshot in sealed]
+
+
+def cuts_by_customer(outside: Outside, month: str) -> dict[str, tuple[datetime, ...]]:
+    """Return where each customer's terms change inside the month, its own bounds among them."""
+    rates = outside.terms.rates()
+    found = {}
+    for customer in outside.terms.population(month):
+        contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
+        period = terms.month_of_customer(contracts, month)
+        found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
+    return found
 
 
 PARQUET = "application/vnd.apache.parquet"
@@ -288,7 +292,7 @@ def _ref(snapshot: Snapshot) -> SnapshotRef:
     )
 
 
-def _beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def beating(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Pass batches through, telling Temporal after each that the pass is alive."""
     for count, batch in enumerate(batches, 1):
         activity.heartbeat(count)

@@ -9,6 +9,7 @@ from activities.ports import (
     CloseBook,
     ControlBook,
     CorrectionBook,
+    DraftBook,
     EstimateBook,
     EventBook,
     EvidenceBook,
@@ -49,6 +50,7 @@ class Outside:
     engine: str  # version and hash of the code that computes, kept on every result
     estimates: EstimateBook
     scratch: Path  # where a pass over a source spills
+    drafts: DraftBook | None = None  # None: running months are not rated between closes
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500

@@ -12,11 +12,13 @@ app = typer.Typer(no_args_is_help=True, help="The Schedule by which closes start
 
 @app.command()
 def apply(as_json: AsJson = False) -> None:
-    """Create the Schedule in the entity's zone, or bring it up to date."""
+    """Create the Schedules in the entity's zone, or bring them up to date: closes, and hourly refreshes between."""
     config = settings.load()
 
     async def work() -> str:
-        return await schedule.apply(await temporal.connect(config, "cli"), config.entity_zone)
+        client = await temporal.connect(config, "cli")
+        await schedule.apply_refresh(client, config.entity_zone)
+        return await schedule.apply(client, config.entity_zone)
 
     done = wait_for(work)
     if as_json:

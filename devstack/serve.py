@@ -102,7 +102,10 @@ def prepare(stack: Stack) -> None:
         sources.write_sheet(s3, config.sources_bucket, MONTH, usage)
 
     async def scheduled() -> None:
-        await schedule.apply(await temporal.connect(config, "up"), config.entity_zone)
+        client = await temporal.connect(config, "up")
+        await schedule.apply(client, config.entity_zone)
+        await schedule.apply_refresh(client, config.entity_zone)
+        await client.get_schedule_handle(schedule.REFRESH_ID).trigger()
 
     asyncio.run(scheduled())
 

@@ -14,6 +14,7 @@ from adapters.object_store import S3Store, s3_client
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
+from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -179,6 +180,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         invoices=PostgresInvoices(books),
         journal=PostgresJournal(books),
         estimates=PostgresEstimates(books),
+        drafts=PostgresDrafts(books),
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

@@ -18,6 +18,7 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from activities.refresh import Refresh
 from workflows import options
 from workflows.close_shard import CloseShard
 from workflows.correction import Correction
@@ -28,6 +29,7 @@ from workflows.open_contract import OpenContract
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
 from workflows.stripe_event import StripeEvent
+from workflows.usage_refresh import UsageRefresh
 
 WORKFLOWS: Sequence[type] = (
     CloseTrigger,
@@ -41,6 +43,7 @@ WORKFLOWS: Sequence[type] = (
     StripeEvent,
     TieOutPeriod,
     ReopenPeriod,
+    UsageRefresh,
 )
 
 
@@ -87,6 +90,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 collect.seal_source,
                 Reconcile(outside).compare_sources,
                 Rate(outside).rate_usage,
+                Refresh(outside).refresh_month,
                 Recognize(outside).schedule_revenue,
                 change.simulate,
                 correct.prepare,

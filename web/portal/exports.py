@@ -26,7 +26,7 @@ def exports(request: Request, guest: AsGuest) -> Response:
         "portal/exports.html",
         visitor=guest,
         made=books.kept.exports(),
-        months=books.months(),
+        months=books.closed_months(),
         kinds=KINDS,
         formats=tuple(FORMATS),
     )
@@ -42,7 +42,7 @@ def make(
 ) -> Response:
     """Make a file, and keep what it was: of which statement, how many rows, which bytes."""
     books, face = reader_of(request, guest), face_of(request)
-    if kind not in KINDS or format not in FORMATS or month not in books.months():
+    if kind not in KINDS or format not in FORMATS or month not in books.closed_months():
         raise not_found()
     newest = books.newest(month)
     if newest is None:

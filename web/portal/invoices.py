@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from billing.bridge import totals_by_kind
 from billing.explained import explanation_of
-from billing.spread import DayOfLine
+from models.draft import DayOfLine
 from models.reports import InvoiceView
 from models.statement import Statement
 from models.visitor import Share
