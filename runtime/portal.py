@@ -165,6 +165,10 @@ class CustomerBooks:
             return None
         return self._store.get(view.issued.pdf_uri)
 
+    def stamp(self) -> str:
+        """Return a word that is another one once something of the customer's was rated, issued or refreshed."""
+        return self._statements.stamp()
+
     def as_of(self) -> datetime | None:
         """Return when the newest statement was stored."""
         newest = self.newest()

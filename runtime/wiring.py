@@ -51,8 +51,11 @@ class SettingMissing(Refusal):
     remedy = "Set it in the environment, or start the embedded stack with `make up`."
 
 
-def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal."""
+def database(config: Settings, role: str, patience_seconds: int = 0) -> Database:
+    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal.
+
+    A statement that takes longer than `patience_seconds` is given up; 0: none is.
+    """
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
@@ -62,10 +65,10 @@ def database(config: Settings, role: str) -> Database:
         "portal": config.database_portal_url,
     }[role]
     if given is not None:
-        return Database(given.get_secret_value())
+        return Database(given.get_secret_value(), patience_seconds=patience_seconds)
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
-    return Database(role_url(config.database_url.get_secret_value(), role))
+    return Database(role_url(config.database_url.get_secret_value(), role), patience_seconds=patience_seconds)
 
 
 @dataclass(frozen=True)

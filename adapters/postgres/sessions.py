@@ -24,16 +24,17 @@ class Database:
     """A database as one role sees it. Give each process one; it holds at most `connections` open.
 
     `url` is what `migrations.roles.role_url` returns for the role. A customer's pages connect as the portal and name
-    the customer in `reading`; every other role leaves it out.
+    the customer in `reading`; every other role leaves it out. A statement is given up after `patience_seconds`, if any.
     """
 
-    def __init__(self, url: str | URL, connections: int = 8) -> None:
+    def __init__(self, url: str | URL, connections: int = 8, patience_seconds: int = 0) -> None:
+        options = f"-c timezone=UTC -c search_path=tieout,pg_catalog -c statement_timeout={patience_seconds * 1000}"
         self.engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=True,  # a server that was restarted is noticed before a statement is lost on it
-            connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c search_path=tieout,pg_catalog"},
+            connect_args={"connect_timeout": 10, "options": options},
         )
 
     @contextmanager

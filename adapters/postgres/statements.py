@@ -26,6 +26,11 @@ _MONTHS = """
     SELECT DISTINCT period FROM statement_uses
     WHERE revision < :dry AND (CAST(:customer AS text) IS NULL OR customer = :customer) ORDER BY period DESC
 """
+_STAMP = """
+    SELECT (SELECT max(position) FROM statement_uses WHERE revision < :dry AND customer = :customer) AS rated,
+        (SELECT count(*) FROM issued_invoices WHERE customer = :customer) AS issued,
+        (SELECT max(refreshed_at) FROM draft_statements WHERE customer = :customer) AS refreshed
+"""
 
 
 class PostgresStatements:
@@ -51,6 +56,11 @@ class PostgresStatements:
     def months(self) -> tuple[str, ...]:
         """Return the months there are statements of, newest first."""
         return tuple(row.period for row in self._rows(_MONTHS))
+
+    def stamp(self) -> str:
+        """Return a word that is another one once something of the customer's was rated, issued or refreshed."""
+        [row] = self._rows(_STAMP)
+        return "/".join(str(part or 0) for part in (row.rated, row.issued, row.refreshed and row.refreshed.timestamp()))
 
     def _rows(self, sql: str, **named: Any) -> list[Any]:
         with self.database.reading(self.customer) as session:

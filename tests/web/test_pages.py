@@ -15,6 +15,7 @@ from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.sessions import Database
 from adapters.postgres.web_sessions import PostgresWebSessions
+from migrations.roles import role_url
 from models.draft import DayOfLine, Draft
 from runtime.portal import Portal
 from tests.statement_builders import a_statement, usage
@@ -251,6 +252,31 @@ def test_a_running_month_is_on_track_as_of_its_refresh_and_no_file_is_made_of_it
     assert "2026-11" not in browser.get("/exports").text
     assert values(browser.get(INVOICE).text, 'id="total"')[0] == "140"  # October stands
     assert "Billed for October 2026" in filled.signed_in("bolt-admin").get("/").text
+
+
+def test_a_refresh_that_stopped_coming_is_said(filled: World) -> None:
+    a_draft(filled, "12.34", minute=30)
+    browser = filled.signed_in("acme-admin")
+    assert "has not come through" not in browser.get("/").text
+    filled.clock.later(hours=3, minutes=31)
+    assert "has not come through" in browser.get("/").text
+
+
+def test_books_that_take_too_long_are_given_up(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    slow = Database(role_url(filled.books.owner_url, "portal"), connections=1, patience_seconds=1)
+    face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(slow), filled.clock)
+    app = portal_of(face, Portal(slow, filled.shelf), lambda *_: None, "Lumen")
+    with filled.books.connect() as blocking:
+        blocking.execute("LOCK TABLE tieout.statement_uses IN ACCESS EXCLUSIVE MODE")
+        filled.app = app
+        impatient = filled.browser()
+        impatient.cookies.update(dict(browser.cookies))
+        answer = impatient.get("/")
+        blocking.rollback()
+    assert answer.status_code == 503
+    assert "take too long" in answer.text
+    slow.dispose()
 
 
 def test_once_the_close_has_rated_the_month_the_draft_is_past(filled: World) -> None:
