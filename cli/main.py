@@ -22,6 +22,7 @@ from cli import (
     openings,
     period,
     pools,
+    portal,
     rates,
     receivables,
     recognize,
@@ -58,6 +59,7 @@ contract.contract_app.command("open")(openings.open_contract)
 app.add_typer(estimate.app, name="estimate")
 app.add_typer(pools.app, name="pool")
 app.add_typer(contract.contract_app, name="contract")
+app.add_typer(portal.app, name="portal")
 app.command()(offline.rate)
 app.command()(offline.explain)
 app.command()(simulate.simulate)

@@ -67,8 +67,7 @@ def an_outside(
 
 def refresh(outside: Any, month: str = "2026-10") -> Refreshed:
     """Run the deed."""
-    found = ActivityEnvironment().run(Refresh(cast(Any, outside)).refresh_month, RefreshMonth(month=month))
-    return cast(Refreshed, found)
+    return ActivityEnvironment().run(Refresh(cast(Any, outside)).refresh_month, RefreshMonth(month=month))
 
 
 def october(**more: Any) -> Contract:

@@ -9,10 +9,11 @@ from models.reports import StatementView
 from models.visitor import Export, Guest
 from runtime.customer_exports import FORMATS, KINDS, File, NotAsMade, file_of
 from runtime.portal import CustomerBooks
+from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.problem import not_found
-from web.sessions import AsGuest, new_id
+from web.sessions import AsGuest
 
 router = APIRouter()
 
