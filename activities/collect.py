@@ -129,8 +129,8 @@ class Collect:
                 window,
                 declared,
                 spooled.parent,
-                earlier=earlier_rows(outside, task.source, task.month),
-                cuts=cuts_of_month(outside, task.month),
+                earlier=earlier_ids(outside, task.source, task.month),
+                cuts=cuts_by_customer(outside, task.month),
                 memory_mib=outside.usage_memory_mib,
             )
         if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:
@@ -255,13 +255,13 @@ def window_of(outside: Outside, month: str) -> Period:
     return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
 
-def earlier_rows(outside: Outside, source: str, month: str) -> list[Path]:
-    """Return the sealed rows of a source's months before one: whose ids were billed already."""
+def earlier_ids(outside: Outside, source: str, month: str) -> list[Path]:
+    """Return the rows a source sealed for the months before: what is among them was billed before."""
     sealed = outside.evidence.snapshots_before(source, month)[:IDENTITY_MONTHS]
     return [outside.store.path(snapshot.rows) for snapshot in sealed]
 
 
-def cuts_of_month(outside: Outside, month: str) -> dict[str, tuple[datetime, ...]]:
+def cuts_by_customer(outside: Outside, month: str) -> dict[str, tuple[datetime, ...]]:
     """Return where each customer's terms change inside the month, its own bounds among them."""
     rates = outside.terms.rates()
     found = {}

@@ -10,6 +10,7 @@ from activities.ports import (
     CloseBook,
     ControlBook,
     CorrectionBook,
+    DraftBook,
     EstimateBook,
     EventBook,
     EvidenceBook,
@@ -56,6 +57,7 @@ class Outside:
     notices: NoticeBook
     booked: BookedEventBook
     scratch: Path  # where a pass over a source spills
+    drafts: DraftBook | None = None  # None: running months are not rated between closes
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     mailer: Mailer | None = None  # None: nobody is told anything
     cost_card: str = "list"  # what sources' own costs are compared with

@@ -20,6 +20,26 @@ class TriggerClose(Frozen):
     zone: Zone
 
 
+class RefreshUsage(Frozen):
+    """What the Schedule says: rate the month of the scheduled instant so far, in the entity's zone."""
+
+    zone: Zone
+
+
+class RefreshMonth(Frozen):
+    """Rate a running month with what was used so far."""
+
+    month: Month
+
+
+class Refreshed(Frozen):
+    """Whose month was rated, and whose was left as it stood, with why."""
+
+    month: Month
+    rated: int
+    left: tuple[str, ...] = ()
+
+
 class CloseMonth(Frozen):
     """Close one month for all customers (or only those named)."""
 

@@ -19,6 +19,7 @@ from models.contract import Contract
 from models.control import KeptTieOut, Reopening, TieOut, TieOutName
 from models.correction import Correction, CorrectionTaken, CorrectionView
 from models.credit_note import AtPlatform, CreditNote, CreditNoteAsked
+from models.draft import Draft
 from models.event import Estimate, Event
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry, Link
@@ -563,6 +564,14 @@ class JournalBook(Protocol):
 
     def open_month(self, month: str) -> str:
         """Return the month itself, or the first later one that is not locked."""
+        ...
+
+
+class DraftBook(Protocol):
+    """Running months as last rated; a projection that each refresh overwrites."""
+
+    def keep(self, draft: Draft) -> None:
+        """Keep a customer's draft of a month, unless a later one is kept."""
         ...
 
 

@@ -1,5 +1,8 @@
 """rate: apply the contract to the reconciled month, keep the statement."""
 
+from datetime import datetime
+
+import pyarrow as pa
 import pyarrow.parquet as pq
 from temporalio import activity
 
@@ -13,6 +16,7 @@ from models.event import Termination
 from models.money import to_minor
 from models.period import month_of
 from models.refusal import Refusal
+from models.statement import Statement
 
 
 class PoolsDoNotFollow(Refusal):
@@ -25,6 +29,34 @@ class ContractEnded(Refusal):
     """The contract was terminated before this month: what was left of it is booked away, nothing more is billed."""
 
     remedy = "Amend the contract so that its term ends on the day of the termination, then retry; or skip the customer."
+
+
+def rated(
+    outside: Outside, customer: str, month: str, usage: pa.Table, rated_at: datetime, reconciliation: str | None = None
+) -> Statement:
+    """Return a customer's month rated from usage lines, going on from what was issued: the close's way and a draft's.
+
+    Raises:
+        A refusal of the contract or the rate card, or PoolsDoNotFollow.
+    """
+    contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
+    issued = outside.evidence.issued_statements(contracts[-1].contract, month)
+    opening = outside.terms.opening(contracts[-1].contract)
+    statement = rating.statement_for(
+        contracts,
+        usage,
+        outside.terms.rates(rated_at),
+        month,
+        issued,
+        reconciliation=reconciliation,
+        engine=outside.engine,
+        opening=opening,
+    )
+    mine = carried.to_carry(outside.corrections.of_customer(customer), statement, issued)
+    statement = carried.with_corrections(statement, mine)
+    for one in invariants.broken(invariants.pools_follow(ledger_of([*issued, statement], opening, contracts))):
+        raise PoolsDoNotFollow(f"{one.name}: {one.left:f} is not {one.right:f}", contract=statement.contract)
+    return statement
 
 
 class Rate:
@@ -46,22 +78,7 @@ class Rate:
         self._refuse_ended(close, contracts[-1].contract)
         reconciliation = outside.evidence.reconciliation(task.reconciliation)
         usage = pq.read_table(outside.store.path(reconciliation.usage))
-        issued = outside.evidence.issued_statements(contracts[-1].contract, close.month)
-        opening = outside.terms.opening(contracts[-1].contract)
-        statement = rating.statement_for(
-            contracts,
-            usage,
-            outside.terms.rates(rated_at),
-            close.month,
-            issued,
-            reconciliation=task.reconciliation,
-            engine=outside.engine,
-            opening=opening,
-        )
-        mine = carried.to_carry(outside.corrections.of_customer(close.customer), statement, issued)
-        statement = carried.with_corrections(statement, mine)
-        for one in invariants.broken(invariants.pools_follow(ledger_of([*issued, statement], opening, contracts))):
-            raise PoolsDoNotFollow(f"{one.name}: {one.left:f} is not {one.right:f}", contract=statement.contract)
+        statement = rated(outside, close.customer, close.month, usage, rated_at, task.reconciliation)
         fingerprint = outside.evidence.keep_statement(statement, close.revision, rated_at)
         total_minor = to_minor(statement.total, statement.currency)
         outside.closes.project(

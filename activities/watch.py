@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from temporalio import activity
 
-from activities.collect import ONE_PASS, beating, cuts_of_month, earlier_rows, still_alive, window_of
+from activities.collect import ONE_PASS, beating, cuts_by_customer, earlier_ids, still_alive, window_of
 from activities.deeds import Outside
 from activities.messages import CustomerRef, NightWatched, WatchNight, WatchTonight
 from activities.ports import CrossChecked, UsageSource
@@ -125,8 +125,8 @@ class WatchDeeds:
                     window,
                     declared,
                     folder,
-                    earlier=earlier_rows(outside, source.name, month),
-                    cuts=cuts_of_month(outside, month),
+                    earlier=earlier_ids(outside, source.name, month),
+                    cuts=cuts_by_customer(outside, month),
                     memory_mib=outside.usage_memory_mib,
                 )
             if isinstance(source, CrossChecked) and (counted := source.totals(window)) is not None:

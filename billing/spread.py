@@ -11,30 +11,18 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from models.draft import DayOfLine
 from models.money import Currency, split, total
 from models.period import local_day
 from models.statement import LineKind, RatedLine, Statement
-from models.usage import Dimensions, Identifier, UsageLine
-from models.value import Day, Exact, Instant, Value
+from models.usage import UsageLine
+from models.value import Day, Exact, Value
 
 USED = frozenset({LineKind.USAGE, LineKind.OVERAGE, LineKind.INCLUDED, LineKind.EXCLUDED})
 MOST_GROUPS = 9
 OTHER = "other"
 COMPONENT = "component"
 """To group by the meter, in place of a dimension."""
-
-
-class DayOfLine(Value):
-    """A line's share of a day."""
-
-    line: Identifier
-    since: Instant  # of the line's slice
-    day: Day
-    meter: Identifier
-    dimensions: Dimensions
-    quantity: Exact
-    events: int
-    amount: Exact
 
 
 class Group(Value):

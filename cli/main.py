@@ -24,6 +24,7 @@ from cli import (
     openings,
     period,
     pools,
+    portal,
     rates,
     receivables,
     recognize,
@@ -67,6 +68,7 @@ app.add_typer(estimate.app, name="estimate")
 app.add_typer(event.app, name="event")
 app.add_typer(pools.app, name="pool")
 app.add_typer(contract.contract_app, name="contract")
+app.add_typer(portal.app, name="portal")
 app.command()(offline.rate)
 app.command()(offline.explain)
 app.command()(simulate.simulate)

@@ -1,6 +1,5 @@
 """The faces in the embedded stack: customers' and finance's pages, and the identity provider."""
 
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from devstack.state import State
 from migrations.roles import role_url
 from models.contract import Contract
 from models.visitor import PortalRole, PortalUser
+from runtime.sign_in import link_to, new_id, new_token
 
 INVITED_FOR = timedelta(hours=12)
 INVITED = (("acme", PortalRole.ADMIN), ("acme", PortalRole.VIEWER), ("delta", PortalRole.ADMIN))
@@ -76,12 +76,12 @@ class Faces:
     def portal_sign_in(self, user: str) -> str:
         """Return a new single-use link of a demo user to the portal."""
         database = Database(role_url(self._owner, "console"), connections=1)
-        token, now = secrets.token_urlsafe(32), datetime.now(UTC)
+        token, now = new_token(), datetime.now(UTC)
         try:
-            PostgresWebSessions(database).make_link(user, secrets.token_hex(8), token, now, now + INVITED_FOR)
+            PostgresWebSessions(database).make_link(user, new_id(), token, now, now + INVITED_FOR)
         finally:
             database.dispose()
-        return f"{self.portal.url}/sign-in/link/{token}"
+        return link_to(self.portal.url, token)
 
 
 def users(contracts: tuple[Contract, ...]) -> list[PortalUser]:

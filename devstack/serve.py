@@ -105,6 +105,7 @@ def prepare(stack: Stack) -> None:
     async def scheduled() -> None:
         client = await temporal.connect(config, "up")
         await schedule.apply(client, config.entity_zone)
+        await client.get_schedule_handle(schedule.REFRESH_ID).trigger()
 
     asyncio.run(scheduled())
 

@@ -5,7 +5,6 @@ from typing import Self
 
 from pydantic import model_validator
 
-from models.close import DRY_RUNS_FROM
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
@@ -67,18 +66,18 @@ class InvoiceView(Value):
 
 
 class StatementView(Value):
-    """A statement as it was stored, when, and for which close; `issued` once its invoice is."""
+    """A statement as it was stored, and when; `issued` once its invoice is. Between closes a draft stands for it."""
 
     statement: Statement
     kept_as: str  # the statement's fingerprint
-    revision: int
     stored_at: Instant
-    issued: bool
+    issued: bool = False
+    complete_up_to: Instant | None = None  # of a draft: up to when usage is in it
 
     @property
-    def rehearsed(self) -> bool:
-        """Whether it was rated between closes, by a refresh or a dry run; nobody is asked to approve it."""
-        return self.revision >= DRY_RUNS_FROM
+    def draft(self) -> bool:
+        """Whether the month still runs and this is overwritten by the next refresh."""
+        return self.complete_up_to is not None
 
 
 class Balance(Value):

@@ -9,15 +9,17 @@ from typing import Protocol
 import pyarrow.parquet as pq
 
 from adapters.postgres.books import Books
+from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.sessions import Database
 from adapters.postgres.statements import PostgresStatements
 from billing.bridge import Bridge, bridge
 from billing.pool_views import PoolView, views_of
 from billing.pools import ledger_of
-from billing.spread import DayOfLine, days_of
+from billing.spread import days_of
 from billing.usage_table import to_lines
 from models.contract import Contract
+from models.draft import DayOfLine
 from models.period import next_month
 from models.reports import InvoiceView, StatementView
 from models.snapshot import Artifact
@@ -67,15 +69,33 @@ class CustomerBooks:
         self.kept = PostgresPortal(database, customer)
         self._books = Books(database, customer)
         self._statements = PostgresStatements(database, customer)
+        self._drafts = PostgresDrafts(database, customer)
         self._store = store
         self._days = OrderedDict() if days is None else days
 
     def newest(self, month: str | None = None) -> StatementView | None:
-        """Return the statement that stands for the newest month, or for a month, with when it was stored."""
-        return self._statements.newest(month)
+        """Return the statement that stands for the newest month, or for a month, with when it was stored.
+
+        That is a close's; for a month that no close has rated yet, the draft of the last refresh.
+        """
+        kept, draft = self._statements.newest(month), self._drafts.newest(month)
+        if draft is None or (kept is not None and kept.statement.period >= draft.statement.period):
+            return kept
+        return StatementView(
+            statement=draft.statement,
+            kept_as=draft.statement.fingerprint(),
+            stored_at=draft.refreshed_at,
+            complete_up_to=draft.complete_up_to,
+        )
 
     def months(self) -> tuple[str, ...]:
-        """Return the months there are statements of, newest first."""
+        """Return the months there are statements of, newest first; a running one among them."""
+        closed, newest = self.closed_months(), self.newest()
+        running = [newest.statement.period] if newest and newest.draft else []
+        return (*running, *closed)
+
+    def closed_months(self) -> tuple[str, ...]:
+        """Return the months a close has rated, newest first: of these there are files."""
         return self._statements.months()
 
     def invoices(self) -> tuple[InvoiceView, ...]:
@@ -133,7 +153,8 @@ class CustomerBooks:
         """Return a statement's usage by day; none for months before the takeover, which came without usage."""
         key = statement.fingerprint()
         if key not in self._days:
-            self._days[key] = days_of(statement, self.usage(statement))
+            draft = self._drafts.of(key) if statement.reconciliation is None else None
+            self._days[key] = draft.days if draft else days_of(statement, self.usage(statement))
             while len(self._days) > MOST_KEPT:
                 self._days.popitem(last=False)
         return self._days[key]
@@ -143,6 +164,10 @@ class CustomerBooks:
         if view.issued is None or view.issued.pdf_uri is None or self._store is None:
             return None
         return self._store.get(view.issued.pdf_uri)
+
+    def stamp(self) -> str:
+        """Return a word that is another one once something of the customer's was rated, issued or refreshed."""
+        return self._statements.stamp()
 
     def as_of(self) -> datetime | None:
         """Return when the newest statement was stored."""

@@ -1,4 +1,4 @@
-"""The Schedules: closes start on the 1st, the month so far is watched every night, and mail goes out in rounds."""
+"""The Schedules: closes on the 1st, the month so far watched nightly and rated hourly, and mail in rounds."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -20,11 +20,12 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.messages import TriggerClose, WatchSchedule
+from activities.messages import RefreshUsage, TriggerClose, WatchSchedule
 from workflows import options
 from workflows.monthly_close import CloseTrigger
 from workflows.nightly_watch import NightlyWatch
 from workflows.send_notices import SendNotices
+from workflows.usage_refresh import UsageRefresh
 
 SCHEDULE_ID = "month-end-close"
 WATCH_ID = "nightly-watch"
@@ -39,6 +40,10 @@ WATCH_HOUR = 4
 CATCH_UP = timedelta(days=27)
 WATCH_CATCH_UP = timedelta(hours=20)
 """A night that was missed for longer is left to the next one, which compares all of the month so far anyway."""
+
+REFRESH_ID = "usage-refresh"
+REFRESH_MINUTE = 17
+"""Of every hour: away from the hour itself, at which everybody else starts something."""
 
 
 def month_end_schedule(zone: str) -> Schedule:
@@ -61,6 +66,29 @@ def month_end_schedule(zone: str) -> Schedule:
         ),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.ALLOW_ALL, catchup_window=CATCH_UP),
         state=ScheduleState(note=f"Closes the month before, at {LOCAL_HOUR:02}:00 on the 1st, {zone}"),
+    )
+
+
+def refresh_schedule(zone: str) -> Schedule:
+    """Return the Schedule by which the running month is rated every hour; what was missed is not caught up."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            UsageRefresh.run,
+            RefreshUsage(zone=zone),
+            id=REFRESH_ID,
+            task_queue=options.CLOSE_QUEUE,
+            static_summary="Usage refresh",
+        ),
+        spec=ScheduleSpec(
+            calendars=[
+                ScheduleCalendarSpec(
+                    hour=[ScheduleRange(0, 23)], minute=[ScheduleRange(REFRESH_MINUTE)], comment="every hour"
+                )
+            ],
+            time_zone_name=zone,
+        ),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(minutes=10)),
+        state=ScheduleState(note=f"Rates the running month so far, at minute {REFRESH_MINUTE} of every hour"),
     )
 
 
@@ -99,6 +127,7 @@ SCHEDULES: Mapping[str, Callable[[str], Schedule]] = {
     SCHEDULE_ID: month_end_schedule,
     WATCH_ID: nightly_schedule,
     NOTICES_ID: notices_schedule,
+    REFRESH_ID: refresh_schedule,
 }
 
 

@@ -16,6 +16,7 @@ from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
+from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -59,8 +60,11 @@ class SettingMissing(Refusal):
     remedy = "Set it in the environment, or start the embedded stack with `make up`."
 
 
-def database(config: Settings, role: str) -> Database:
-    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal."""
+def database(config: Settings, role: str, patience_seconds: int = 0) -> Database:
+    """Return the database as one role sees it: worker, console, auditor, rates, hooks or portal.
+
+    A statement that takes longer than `patience_seconds` is given up; 0: none is.
+    """
     ask_first = role != "worker"  # a deed that fails is run again
     given = {
         "worker": config.database_worker_url,
@@ -71,10 +75,11 @@ def database(config: Settings, role: str) -> Database:
         "portal": config.database_portal_url,
     }[role]
     if given is not None:
-        return Database(given.get_secret_value(), ask_first=ask_first)
+        return Database(given.get_secret_value(), ask_first=ask_first, patience_seconds=patience_seconds)
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
-    return Database(role_url(config.database_url.get_secret_value(), role), ask_first=ask_first)
+    url = role_url(config.database_url.get_secret_value(), role)
+    return Database(url, ask_first=ask_first, patience_seconds=patience_seconds)
 
 
 @dataclass(frozen=True)
@@ -200,6 +205,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         notices=PostgresNotices(books),
         mailer=mailer_of(config),
         booked=PostgresBookedEvents(books),
+        drafts=PostgresDrafts(books),
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

@@ -56,6 +56,9 @@ def told_by(app: FastAPI) -> None:
     @app.exception_handler(OperationalError)
     def unreachable(request: Request, error: OperationalError) -> Response:
         log.warning("the books cannot be reached: %s", type(error.orig).__name__)
+        if getattr(error.orig, "sqlstate", None) == STATEMENT_TIMED_OUT:
+            what = "The books take too long to answer at the moment, so no number is shown."
+            return page(request, HTTPStatus.SERVICE_UNAVAILABLE, what, "Nothing is lost. Try again in a few seconds.")
         return page(
             request,
             HTTPStatus.SERVICE_UNAVAILABLE,
@@ -73,8 +76,6 @@ def told_by(app: FastAPI) -> None:
     def faulty(request: Request, error: DBAPIError) -> Response:
         code = getattr(error.orig, "sqlstate", None)
         log.error("the books answered %s", code)
-        if code == STATEMENT_TIMED_OUT:
-            return crowded(request, PoolTimeout())
         return page(
             request,
             HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -20,6 +20,9 @@ from web import charts, csrf, filters
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+PATIENCE_SECONDS = 5
+"""How long a page waits for one answer of the books; then it says that they are slow."""
+
 NAV = {
     "portal": (
         ("/", "Overview"),

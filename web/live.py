@@ -11,22 +11,40 @@ EVERY_SECONDS = 2.0
 KEEP_ALIVE_SECONDS = 15.0
 
 
-def live(request: Request, read: Callable[[], str], every: float = EVERY_SECONDS) -> StreamingResponse:
+def live(
+    request: Request,
+    read: Callable[[], str],
+    every: float = EVERY_SECONDS,
+    stamp: Callable[[], str] | None = None,
+    since: str | None = None,
+) -> StreamingResponse:
     """Return the stream of a fragment. `read` makes its text, and raises once it may not be seen any more.
 
-    A page shows it in an element with `data-live="THIS PATH"`; without JavaScript it stands as it was made.
+    A page shows it in an element with `data-live="THIS PATH"`; without JavaScript it stands as it was made. Where
+    `stamp` is given, a short question that raises likewise, the text is made only when its answer is another one than
+    before; `since` is the answer the page was made with, so that nothing is sent of what it shows already.
     """
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_events(request, read, every), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _events(request, read, every, stamp, since), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _events(request: Request, read: Callable[[], str], every: float) -> AsyncIterator[str]:
+async def _events(
+    request: Request,
+    read: Callable[[], str],
+    every: float,
+    stamp: Callable[[], str] | None,
+    since: str | None,
+) -> AsyncIterator[str]:
     last: str | None = None
     quiet = 0.0
     yield "retry: 3000\n\n"
     while not await request.is_disconnected():
-        text = await run_in_threadpool(read)
-        if text != last:
+        now = await run_in_threadpool(stamp) if stamp else None
+        text = last if stamp and now == since else await run_in_threadpool(read)
+        since = now
+        if text is not None and text != last:
             last, quiet = text, 0.0
             yield event(text)
         elif quiet >= KEEP_ALIVE_SECONDS:

@@ -1,6 +1,5 @@
 """Sessions: who is looking at a page; nobody is sent to sign in and brought back to the same page."""
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
@@ -20,16 +19,6 @@ VIEW_AS_LASTS = timedelta(hours=1)
 
 class SignInFirst(Exception):
     """Nobody is signed in."""
-
-
-def new_token() -> str:
-    """Return a session's or a link's token: 256 random bits for a cookie or a URL; kept by us as a hash."""
-    return secrets.token_urlsafe(32)
-
-
-def new_id() -> str:
-    """Return an id by which a session or link is told of; it opens nothing."""
-    return secrets.token_hex(8)
 
 
 def token_in(request: Request) -> str:

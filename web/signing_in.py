@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from authlib.integrations.starlette_client import OAuth, OAuthError
 from fastapi import FastAPI, Form, Request, Response
@@ -14,9 +13,10 @@ from joserfc.errors import JoseError
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.sessions import SessionMiddleware
 
+from runtime.sign_in import link_to, new_id, new_token
 from web.face import Face, face_of
 from web.problem import Problem
-from web.sessions import LASTS, new_id, new_token, safe_path
+from web.sessions import LASTS, safe_path
 
 LINK_LASTS = timedelta(minutes=30)
 SIGN_IN_SECONDS = 600
@@ -114,12 +114,6 @@ def by_link(app: FastAPI, mail: Callable[[str, str], None]) -> None:
         return face.signed_in(session, until, safe_path(next, HOME["portal"]))
 
     _sign_out(app)
-
-
-def link_to(url: str, token: str, to: str = "/") -> str:
-    """Return the address of a sign-in link, which leads on to a page."""
-    onward = f"?next={quote(to, safe='/')}" if to != "/" else ""
-    return f"{url}/sign-in/link/{token}{onward}"
 
 
 def spent() -> Problem:

@@ -20,6 +20,7 @@ from activities.publish import Publish
 from activities.rate import Rate
 from activities.recognize import Recognize
 from activities.reconcile import Reconcile
+from activities.refresh import Refresh
 from activities.watch import WatchDeeds
 from workflows import options
 from workflows.book_event import BookEvent
@@ -34,6 +35,7 @@ from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
 from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
+from workflows.usage_refresh import UsageRefresh
 
 WORKFLOWS: Sequence[type] = (
     CloseTrigger,
@@ -50,6 +52,7 @@ WORKFLOWS: Sequence[type] = (
     StripeEvent,
     TieOutPeriod,
     ReopenPeriod,
+    UsageRefresh,
 )
 
 
@@ -98,6 +101,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 collect.seal_source,
                 Reconcile(outside).compare_sources,
                 Rate(outside).rate_usage,
+                Refresh(outside).refresh_month,
                 Recognize(outside).schedule_revenue,
                 change.simulate,
                 correct.prepare,

@@ -25,16 +25,20 @@ class Database:
 
     `url` is what `migrations.roles.role_url` returns for the role. A customer's pages connect as the portal and name
     the customer in `reading`; every other role leaves it out. With `ask_first` a server that was restarted is noticed
-    before a statement is lost on it; who tries again anyway, as a worker's deeds do, saves the question.
+    before a statement is lost on it; who tries again anyway, as a worker's deeds do, saves the question. A statement is
+    given up after `patience_seconds`, if any.
     """
 
-    def __init__(self, url: str | URL, connections: int = 8, *, ask_first: bool = True) -> None:
+    def __init__(
+        self, url: str | URL, connections: int = 8, *, ask_first: bool = True, patience_seconds: int = 0
+    ) -> None:
+        options = f"-c timezone=UTC -c search_path=tieout,pg_catalog -c statement_timeout={patience_seconds * 1000}"
         self.engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=connections,
             max_overflow=0,
             pool_pre_ping=ask_first,
-            connect_args={"connect_timeout": 10, "options": "-c timezone=UTC -c search_path=tieout,pg_catalog"},
+            connect_args={"connect_timeout": 10, "options": options},
         )
         self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 

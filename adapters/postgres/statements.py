@@ -5,25 +5,31 @@ from typing import Any
 from sqlalchemy import text
 
 from adapters.postgres.sessions import Database
+from models.close import DRY_RUNS_FROM
 from models.reports import StatementView
 from models.statement import Statement
 
-# Of a month: what was issued and not taken back; else what was rated last, in a close or between closes.
+# Of a month: what was issued and not taken back; else what its close rated last. A dry run is nobody's.
 _NEWEST = """
-    SELECT s.body, s.fingerprint, u.revision, u.recorded_at, o.reference IS NOT NULL AS issued
+    SELECT s.body, s.fingerprint, u.recorded_at, o.reference IS NOT NULL AS issued
     FROM statement_uses u
     JOIN statements s USING (fingerprint)
     LEFT JOIN invoices i ON i.statement = s.fingerprint AND i.revision = u.revision
     LEFT JOIN issued_invoices o ON o.reference = i.reference
         AND NOT EXISTS (SELECT FROM superseded_invoices x WHERE x.reference = o.reference)
-    WHERE (CAST(:month AS text) IS NULL OR u.period = :month)
+    WHERE u.revision < :dry AND (CAST(:month AS text) IS NULL OR u.period = :month)
         AND (CAST(:customer AS text) IS NULL OR u.customer = :customer)
     ORDER BY u.period DESC, (o.reference IS NOT NULL) DESC, u.recorded_at DESC, u.position DESC
     LIMIT 1
 """
 _MONTHS = """
     SELECT DISTINCT period FROM statement_uses
-    WHERE (CAST(:customer AS text) IS NULL OR customer = :customer) ORDER BY period DESC
+    WHERE revision < :dry AND (CAST(:customer AS text) IS NULL OR customer = :customer) ORDER BY period DESC
+"""
+_STAMP = """
+    SELECT (SELECT max(position) FROM statement_uses WHERE revision < :dry AND customer = :customer) AS rated,
+        (SELECT count(*) FROM issued_invoices WHERE customer = :customer) AS issued,
+        (SELECT max(refreshed_at) FROM draft_statements WHERE customer = :customer) AS refreshed
 """
 
 
@@ -43,7 +49,6 @@ class PostgresStatements:
         return StatementView(
             statement=Statement.from_text(row.body),
             kept_as=row.fingerprint,
-            revision=row.revision,
             stored_at=row.recorded_at,
             issued=row.issued,
         )
@@ -52,6 +57,15 @@ class PostgresStatements:
         """Return the months there are statements of, newest first."""
         return tuple(row.period for row in self._rows(_MONTHS))
 
+    def stamp(self) -> str:
+        """Return a word that is another one once something of the customer's was rated, issued or refreshed."""
+        [row] = self._rows(_STAMP)
+        return "/".join(str(part or 0) for part in (row.rated, row.issued, row.refreshed and row.refreshed.timestamp()))
+
     def _rows(self, sql: str, **named: Any) -> list[Any]:
         with self.database.reading(self.customer) as session:
-            return list(session.connection().execute(text(sql), {"customer": self.customer, **named}).all())
+            return list(
+                session.connection()
+                .execute(text(sql), {"customer": self.customer, "dry": DRY_RUNS_FROM, **named})
+                .all()
+            )

@@ -60,6 +60,32 @@ class PostgresWebSessions:
         ).id
         return made is not None
 
+    def users(self) -> tuple[PortalUser, ...]:
+        """Return who may see which customer's pages, by customer and address; as the console."""
+        sql = "SELECT id, customer, email, name, role FROM portal_users WHERE active ORDER BY customer, email"
+        with self.database.reading() as session:
+            rows = session.connection().execute(text(sql)).all()
+        return tuple(PortalUser.model_validate(dict(row._mapping), strict=False) for row in rows)
+
+    def invite(self, user: PortalUser) -> bool:
+        """Let a user in, as the console; return whether there is such a customer and the address is new."""
+        row = self._first(
+            "INSERT INTO portal_users (id, customer, email, name, role)"
+            " SELECT :id, :customer, :email, :name, :role"
+            " WHERE EXISTS (SELECT FROM contracts c WHERE c.customer = :customer)"
+            " ON CONFLICT (email) DO NOTHING RETURNING id",
+            writing=True,
+            **user.model_dump(mode="json"),
+        )
+        return row is not None
+
+    def remove(self, user: str) -> bool:
+        """Close the pages to a user, as the console; return whether there is one. Their sessions open nothing more."""
+        return (
+            self._first("UPDATE portal_users SET active = false WHERE id = :id RETURNING id", writing=True, id=user)
+            is not None
+        )
+
     def make_link(self, user: str, link: str, token: str, at: datetime, until: datetime) -> bool:
         """Make a link for a user, as the console; return whether there is such a user."""
         made = self._one(
@@ -131,8 +157,8 @@ class PostgresWebSessions:
         with self.database.writing() as session:
             return session.connection().execute(text(sql), named).one()
 
-    def _first(self, sql: str, **named: Any) -> Any:
-        with self.database.reading() as session:
+    def _first(self, sql: str, writing: bool = False, **named: Any) -> Any:
+        with self.database.writing() if writing else self.database.reading() as session:
             return session.connection().execute(text(sql), named).first()
 
 

@@ -166,6 +166,24 @@ MADE_THERE = (
     f"GRANT SELECT ON tieout.superseded_invoices TO {PORTAL}",
 )
 
+DRAFTS = (
+    # A projection that each refresh overwrites: it can be made again, and is evidence of nothing.
+    """
+    CREATE TABLE tieout.draft_statements (
+        customer text NOT NULL,
+        period tieout.month NOT NULL,
+        fingerprint tieout.sha256 NOT NULL CHECK (fingerprint = tieout.fingerprint_of(body)),
+        body text NOT NULL,
+        days text NOT NULL,
+        complete_up_to timestamptz NOT NULL,
+        refreshed_at timestamptz NOT NULL,
+        PRIMARY KEY (customer, period)
+    )
+    """,
+    *readable("draft_statements", "INSERT", "UPDATE"),
+    *own_rows("draft_statements"),
+)
+
 _DEFINER = "LANGUAGE {language} {kind} SECURITY DEFINER SET search_path = pg_catalog"
 _ASKS = _DEFINER.format(language="sql", kind="STABLE")
 _ACTS = _DEFINER.format(language="sql", kind="VOLATILE")
@@ -337,7 +355,7 @@ DOORS = (
 
 def upgrade() -> None:
     """Make what the faces need."""
-    for statement in (*PEOPLE, *SESSIONS, *MADE_THERE):
+    for statement in (*PEOPLE, *SESSIONS, *MADE_THERE, *DRAFTS):
         op.execute(statement)
     for signature, roles, statement in DOORS:
         op.execute(statement)
@@ -357,5 +375,5 @@ def downgrade() -> None:
         op.execute(f"DROP POLICY staff ON tieout.{table}")
         op.execute(f"ALTER TABLE tieout.{table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE tieout.{table} DISABLE ROW LEVEL SECURITY")
-    op.execute("DROP TABLE tieout.views, tieout.alerts, tieout.exports, tieout.share_links")
+    op.execute("DROP TABLE tieout.draft_statements, tieout.views, tieout.alerts, tieout.exports, tieout.share_links")
     op.execute("DROP TABLE tieout.web_sessions, tieout.sign_in_links, tieout.portal_users, tieout.person_subjects")

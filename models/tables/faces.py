@@ -129,3 +129,18 @@ class ViewRow(Row, table=True):
     who: str
     what: str
     recorded_at: datetime = instant()
+
+
+class DraftStatementRow(Row, table=True):
+    """A running month as last rated; overwritten by the next refresh."""
+
+    __tablename__ = "draft_statements"
+    __table_args__ = IN_SCHEMA
+
+    customer: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    fingerprint: str
+    body: str
+    days: str
+    complete_up_to: datetime = instant()
+    refreshed_at: datetime = instant()

@@ -1,6 +1,6 @@
 """Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
 
-PLANS is `correction`, `rate-change` or `customer-close` (with the whole month); all, when left out.
+PLANS is `correction`, `rate-change`, `usage-refresh` or `customer-close` (with the whole month); all, when left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -36,6 +36,9 @@ from activities.messages import (
     NoticeSent,
     OpenedRef,
     RateChanged,
+    Refreshed,
+    RefreshMonth,
+    RefreshUsage,
     ReopenMonth,
     SendNotice,
     TakeOver,
@@ -66,6 +69,7 @@ from workflows.period_controls import ReopenPeriod, TieOutPeriod
 from workflows.rate_change import RateChange
 from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
+from workflows.usage_refresh import UsageRefresh
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -103,7 +107,11 @@ class LockableDeeds(Deeds):
         def book_event(task: BookEventTask) -> EventBooked:
             return EventBooked(event=task.event, entry="event/c/e", month=MONTH, currency="USD", debits="1")
 
-        return [*super().all(), accrue_waiting, lock_period, take_over, write, send, book_event]
+        @activity.defn(name="refresh.refresh_month")
+        def refresh_month(task: RefreshMonth) -> Refreshed:
+            return Refreshed(month=task.month, rated=2)
+
+        return [*super().all(), accrue_waiting, lock_period, take_over, write, send, book_event, refresh_month]
 
 
 async def _update(handle: Handle, deeds: Deeds, kind: DecisionKind, person: str, subject: str) -> None:
@@ -289,6 +297,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
     ) as env:
         if "correction".startswith(only):
             written += await _corrections(env.client, folder)
+        if "usage-refresh".startswith(only):
+            written.append(await _refresh(env.client, folder))
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -307,6 +317,13 @@ async def record(folder: Path, only: str = "") -> list[Path]:
                 written.append(await _keep(env.client, handle.id, folder / f"customer-close-{name}.json"))
         written += await _whole_month(env.client, folder)
     return written
+
+
+async def _refresh(client: Client, folder: Path) -> Path:
+    async with workers(client, LockableDeeds(), 1000):
+        task, queue = RefreshUsage(zone="America/New_York"), options.CLOSE_QUEUE
+        await client.execute_workflow(UsageRefresh.run, task, id="usage-refresh", task_queue=queue)
+    return await _keep(client, "usage-refresh", folder / "usage-refresh.json")
 
 
 async def _whole_month(client: Client, folder: Path) -> list[Path]:

@@ -13,11 +13,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
 from devstack.identity import provider_of
+from models.draft import Draft
 from runtime.console import Console
 from runtime.portal import Portal
-from tests.web.conftest import World, a_free_port, serving
+from tests.statement_builders import a_statement, usage
+from tests.web.conftest import NOON, World, a_free_port, serving
 from web.console.app import console_of
 from web.face import Face
 from web.portal.app import portal_of
@@ -176,16 +179,13 @@ def test_keyboard_and_skip_link(browser: Browser, filled: World, portal: str) ->
 
 
 def test_the_overview_follows_the_books(browser: Browser, filled: World, portal: str) -> None:
-    from adapters.postgres.evidence import PostgresEvidence
-    from tests.statement_builders import a_statement, usage
-    from tests.web.filled import AT
-
     page = browser.new_page()
     page.goto(portal + filled.link("acme-admin"))
     page.click("main button")
     page.wait_for_selector("text=Billed for October 2026")
     november = a_statement(usage("calls", "12.34", month="2026-11"), month="2026-11")
-    PostgresEvidence(filled.books.as_role("worker")).keep_statement(november, 1001, AT)
+    draft = Draft(statement=november, days=(), complete_up_to=NOON, refreshed_at=NOON)
+    PostgresDrafts(filled.books.as_role("worker")).keep(draft)
     page.wait_for_selector("text=On track to be billed for November 2026", timeout=20_000)
     assert "12.34" in page.inner_text(".figure")
     page.close()

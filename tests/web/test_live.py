@@ -20,9 +20,10 @@ class Watched:
         return self.looks < 0
 
 
-def sent(texts: list[str], looks: int) -> list[str]:
+def sent(texts: list[str], looks: int, stamps: list[str] | None = None, since: str | None = None) -> list[str]:
     """Return what a stream sends of the texts read one after the other."""
-    answer = live(Watched(looks), lambda: texts.pop(0), every=0.0)  # type: ignore[arg-type]
+    stamp = (lambda: stamps.pop(0)) if stamps else None
+    answer = live(Watched(looks), lambda: texts.pop(0), every=0.0, stamp=stamp, since=since)  # type: ignore[arg-type]
     body: AsyncIterator[str] = answer.body_iterator  # type: ignore[assignment]
 
     async def all_of_it() -> list[str]:
@@ -33,6 +34,12 @@ def sent(texts: list[str], looks: int) -> list[str]:
 
 def test_a_part_is_sent_when_it_changes_and_not_before() -> None:
     assert sent(["a", "a", "b", "b"], 4) == ["retry: 3000\n\n", "data: a\n\n", "data: b\n\n"]
+
+
+def test_a_text_is_made_only_when_its_stamp_moved_and_not_for_what_the_page_shows() -> None:
+    texts = ["two", "three"]
+    assert sent(texts, 4, ["1", "2", "2", "3"], since="1") == ["retry: 3000\n\n", "data: two\n\n", "data: three\n\n"]
+    assert texts == []
 
 
 def test_a_text_of_lines_is_one_event() -> None:

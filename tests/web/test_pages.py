@@ -4,15 +4,21 @@ import csv
 import hashlib
 import io
 import re
+from datetime import date
 from decimal import Decimal
 
 import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import URL
 
+from adapters.postgres.drafts import PostgresDrafts
+from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.sessions import Database
 from adapters.postgres.web_sessions import PostgresWebSessions
+from migrations.roles import role_url
+from models.draft import DayOfLine, Draft
 from runtime.portal import Portal
+from tests.statement_builders import a_statement, usage
 from tests.web.conftest import ISSUER, NOON, World, a_free_port, csrf_in
 from tests.web.conftest import URL as ADDRESS
 from web.face import Face
@@ -212,6 +218,80 @@ def test_the_paper_is_the_one_that_was_stored(filled: World) -> None:
     answer = filled.signed_in("acme-viewer").get("/papers/2026-10@1/acme/USD")
     assert answer.content.startswith(b"%PDF")
     assert answer.headers["content-type"] == "application/pdf"
+
+
+def a_draft(world: World, amount: str, minute: int) -> None:
+    """Keep a draft of November, refreshed at so many minutes past noon."""
+    november = a_statement(usage("calls", amount, month="2026-11"), month="2026-11")
+    at = NOON.replace(minute=minute)
+    day = DayOfLine(
+        line="calls",
+        since=november.lines[0].service.starts_at,
+        day=date(2026, 11, 1),
+        meter="call.minutes",
+        dimensions={},
+        quantity=Decimal(20),
+        events=2,
+        amount=Decimal(amount),
+    )
+    drafts = PostgresDrafts(world.books.as_role("worker"))
+    drafts.keep(Draft(statement=november, days=(day,), complete_up_to=NOON.replace(hour=11), refreshed_at=at))
+
+
+def test_a_running_month_is_on_track_as_of_its_refresh_and_no_file_is_made_of_it(filled: World) -> None:
+    a_draft(filled, "12.34", minute=30)
+    a_draft(filled, "99.99", minute=10)  # a late answer of an earlier refresh changes nothing
+    browser = filled.signed_in("acme-admin")
+    page = browser.get("/").text
+    assert "On track to be billed for November 2026" in page
+    assert values(page, 'class="figure"')[0] == "12.34"
+    assert "12:30 UTC" in page
+    assert "with usage up to" in page
+    assert "11:00 UTC" in page
+    assert [row["day"] for row in csv.DictReader(io.StringIO(browser.get("/usage.csv").text))] == ["2026-11-01"]
+    assert "2026-11" not in browser.get("/exports").text
+    assert values(browser.get(INVOICE).text, 'id="total"')[0] == "140"  # October stands
+    assert "Billed for October 2026" in filled.signed_in("bolt-admin").get("/").text
+
+
+def test_a_refresh_that_stopped_coming_is_said(filled: World) -> None:
+    a_draft(filled, "12.34", minute=30)
+    browser = filled.signed_in("acme-admin")
+    assert "has not come through" not in browser.get("/").text
+    filled.clock.later(hours=3, minutes=31)
+    assert "has not come through" in browser.get("/").text
+
+
+def test_books_that_take_too_long_are_given_up(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    slow = Database(role_url(filled.books.owner_url, "portal"), connections=1, patience_seconds=1)
+    face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(slow), filled.clock)
+    app = portal_of(face, Portal(slow, filled.shelf), lambda *_: None, "Lumen")
+    with filled.books.connect() as blocking:
+        blocking.execute("LOCK TABLE tieout.statement_uses IN ACCESS EXCLUSIVE MODE")
+        filled.app = app
+        impatient = filled.browser()
+        impatient.cookies.update(dict(browser.cookies))
+        answer = impatient.get("/")
+        blocking.rollback()
+    assert answer.status_code == 503
+    assert "take too long" in answer.text
+    slow.dispose()
+
+
+def test_once_the_close_has_rated_the_month_the_draft_is_past(filled: World) -> None:
+    a_draft(filled, "12.34", minute=30)
+    november = a_statement(usage("calls", "15.00", month="2026-11"), month="2026-11")
+    PostgresEvidence(filled.books.as_role("worker")).keep_statement(november, 1, NOON)
+    page = filled.signed_in("acme-admin").get("/").text
+    assert values(page, 'class="figure"')[0] == "15"
+    assert "final once the invoice is issued" in page
+
+
+def test_a_dry_run_is_shown_to_nobody(filled: World) -> None:
+    november = a_statement(usage("calls", "15.00", month="2026-11"), month="2026-11")
+    PostgresEvidence(filled.books.as_role("worker")).keep_statement(november, 1001, NOON)
+    assert "Billed for October 2026" in filled.signed_in("acme-admin").get("/").text
 
 
 def test_a_first_visit_without_anything_says_what_will_come(world: World) -> None:

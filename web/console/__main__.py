@@ -13,7 +13,7 @@ from runtime.clock import SystemClock
 from runtime.console import Console, Links
 from runtime.rooms import refuse_strangers
 from web.console.app import TITLE, console_of
-from web.face import Face
+from web.face import PATIENCE_SECONDS, Face
 from web.signing_in import Provider
 
 STOP_WITHIN_SECONDS = 3
@@ -27,7 +27,7 @@ def main(
     """Serve until SIGINT or SIGTERM."""
     refuse_strangers()
     config = settings.load()
-    books = wiring.database(config, "console")
+    books = wiring.database(config, "console", PATIENCE_SECONDS)
     url = (config.console_url or f"http://{host}:{port}").rstrip("/")
     face = Face("console", f"{config.entity} {TITLE}", url, PostgresWebSessions(books), SystemClock(), config.embedded)
     identity = wiring.identity_of(config)

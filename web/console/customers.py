@@ -7,11 +7,11 @@ from fastapi.responses import RedirectResponse
 
 from models.close import DecisionKind, Role, Standing
 from models.visitor import Visitor
+from runtime.sign_in import link_to, new_id, new_token
 from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key
 from web.face import face_of
 from web.problem import not_found
-from web.sessions import VIEW_AS_LASTS, SignedIn, having, new_id, new_token, token_in
-from web.signing_in import link_to
+from web.sessions import VIEW_AS_LASTS, SignedIn, having, token_in
 
 router = APIRouter()
 Customer = Annotated[str, Path(max_length=200)]

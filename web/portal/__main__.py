@@ -11,7 +11,7 @@ from runtime import settings, wiring
 from runtime.clock import SystemClock
 from runtime.portal import Portal
 from runtime.rooms import refuse_strangers
-from web.face import Face
+from web.face import PATIENCE_SECONDS, Face
 from web.portal.app import TITLE, portal_of
 
 STOP_WITHIN_SECONDS = 3
@@ -25,7 +25,7 @@ def main(
     """Serve until SIGINT or SIGTERM."""
     refuse_strangers()
     config = settings.load()
-    books = wiring.database(config, "portal")
+    books = wiring.database(config, "portal", PATIENCE_SECONDS)
     sessions, clock = PostgresWebSessions(books), SystemClock()
     url = (config.portal_url or f"http://{host}:{port}").rstrip("/")
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)

@@ -9,10 +9,11 @@ from fastapi.responses import RedirectResponse
 
 from billing.alerting import AlertKind, firings
 from models.visitor import Alert
+from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.problem import Problem, not_found
-from web.sessions import AsGuest, MayChange, new_id
+from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
 MOST = 50

@@ -9,10 +9,11 @@ from models.reports import StatementView
 from models.visitor import Export, Guest
 from runtime.customer_exports import FORMATS, KINDS, File, NotAsMade, file_of
 from runtime.portal import CustomerBooks
+from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.problem import not_found
-from web.sessions import AsGuest, new_id
+from web.sessions import AsGuest
 
 router = APIRouter()
 
@@ -26,7 +27,7 @@ def exports(request: Request, guest: AsGuest) -> Response:
         "portal/exports.html",
         visitor=guest,
         made=books.kept.exports(),
-        months=books.months(),
+        months=books.closed_months(),
         kinds=KINDS,
         formats=tuple(FORMATS),
     )
@@ -42,7 +43,7 @@ def make(
 ) -> Response:
     """Make a file, and keep what it was: of which statement, how many rows, which bytes."""
     books, face = reader_of(request, guest), face_of(request)
-    if kind not in KINDS or format not in FORMATS or month not in books.months():
+    if kind not in KINDS or format not in FORMATS or month not in books.closed_months():
         raise not_found()
     newest = books.newest(month)
     if newest is None:

@@ -9,15 +9,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from billing.bridge import totals_by_kind
 from billing.explained import explanation_of
-from billing.spread import DayOfLine
+from models.draft import DayOfLine
 from models.reports import InvoiceView
 from models.statement import Statement
 from models.visitor import Share
 from runtime.portal import CustomerBooks
+from runtime.sign_in import new_id, new_token
 from web.face import face_of
 from web.portal.reading import portal_of, reader_of
 from web.problem import not_found
-from web.sessions import AsGuest, MayChange, new_id, new_token
+from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
 SHARED = "/invoices/"

@@ -1,5 +1,6 @@
 """Overview: what the newest month is on track to be billed, what is left of pools and credits, what changed."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -14,35 +15,44 @@ from web.sessions import AsGuest, guest
 
 router = APIRouter()
 MOST_CHANGES = 5
+LIVE_SECONDS = 5.0
+STALE_AFTER = timedelta(hours=3)
+"""Refreshes are hourly; after three that did not come, the page says so."""
 
 
 @router.get("/")
 def overview(request: Request, guest: AsGuest) -> Response:
     """Show the overview."""
-    books = reader_of(request, guest)
-    return face_of(request).page(request, "portal/overview.html", visitor=guest, **_shown(books), **_chart(books))
+    books, face = reader_of(request, guest), face_of(request)
+    stamp = books.stamp()  # before the rest is read: what changes meanwhile is sent
+    shown = {**_shown(books, face.clock.now()), **_chart(books)}
+    return face.page(request, "portal/overview.html", visitor=guest, stamp=stamp, **shown)
 
 
 @router.get("/live/overview", dependencies=[Depends(guest)])
-async def overview_live(request: Request) -> Response:
+async def overview_live(request: Request, since: str = "") -> Response:
     """Send headline and tiles again whenever they change."""
 
+    def stamp() -> str:
+        return reader_of(request, guest(request)).stamp()
+
     def read() -> str:
-        books = reader_of(request, guest(request))
-        return face_of(request).fragment("portal/overview_now.html", **_shown(books))
+        face = face_of(request)
+        return face.fragment("portal/overview_now.html", **_shown(reader_of(request, guest(request)), face.clock.now()))
 
-    return live(request, read, every=5.0)
+    return live(request, read, LIVE_SECONDS, stamp, since)
 
 
-def _shown(books: CustomerBooks) -> dict[str, Any]:
+def _shown(books: CustomerBooks, now: datetime) -> dict[str, Any]:
     newest = books.newest()
     if newest is None:
-        return {"newest": None}
+        return {"newest": None, "stale": False}
     told = newest.statement
     pools = [view for view in books.pools() if any(row.period == told.period for row in view.rows)]
     why = books.why(told)
     return {
         "newest": newest,
+        "stale": newest.draft and now - newest.stored_at > STALE_AFTER,
         "made_up": totals_by_kind(told),
         "pools": [view for view in pools if view.kind in ("prepaid", "postpaid")],
         "credits": [view for view in pools if view.kind in ("paid", "promotional")],

@@ -208,6 +208,7 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "correction_steps",
         "corrections",
         "customer_closes",
+        "draft_statements",
         "exports",
         "invoices",
         "issued_invoices",
