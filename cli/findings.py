@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
 from cli.door import Door, wait_for
 from cli.output import As, AsJson, Exit, Month, Reason, leave, money, print_json, print_table, say
 from models.approval import Verdict
 from models.close import State
-from models.reconciliation import Cause
+from models.period import next_month
+from models.reconciliation import Answer, Cause
 from models.reports import OpenFinding
 from runtime.desk import token_of
 from runtime.finding_desk import Fanned, FindingDesk
@@ -46,10 +48,11 @@ def exceptions(
     parked = [
         one for one in door.books.standings(month, revision) if one.state in (State.NEEDS_ATTENTION, State.REJECTED)
     ]
+    deferred = deferred_into(door.books, month)
     if as_json:
         shown = [{**one.model_dump(mode="json"), "age_seconds": int(one.age(now).total_seconds())} for one in findings]
-        print_json({"findings": shown, "parked": parked})
-    elif not findings and not parked:
+        print_json({"findings": shown, "parked": parked, "deferred": deferred})
+    elif not findings and not parked and not deferred:
         say("Nothing needs you.")
     if not as_json and findings:
         print_table(_title(findings), COLUMNS, [_row(one, now) for one in findings], right=("at risk", "age"))
@@ -59,8 +62,21 @@ def exceptions(
             ("customer", "stage", "state", "why"),
             [(one.customer, one.stage.value, one.state.value, one.detail) for one in parked],
         )
+    if not as_json and deferred:
+        print_table(
+            f"{len(deferred)} deferred from the month before: settle each by a correction, settled with this month",
+            COLUMNS,
+            [_row(one, now) for one in deferred],
+            right=("at risk", "age"),
+        )
     if parked or any(one.holds for one in findings):
         leave(Exit.WAITING)
+
+
+def deferred_into(books: Books, month: str) -> tuple[OpenFinding, ...]:
+    """Return the findings of the month before whose difference was left to this one, by customer."""
+    before = books.exceptions(next_month(month, -1), answered_too=True)
+    return tuple(one for one in before if one.resolution and one.resolution.answer is Answer.DEFER)
 
 
 def _title(findings: Sequence[OpenFinding]) -> str:

@@ -11,6 +11,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
+from cli.findings import deferred_into
 from models.approval import ApprovalCode, Person, Verdict
 from models.books import Conflict, FourEyes, NotAuthenticated
 from models.close import DecisionKind, Role, Stage, State
@@ -325,12 +326,14 @@ def test_a_finding_has_an_age_an_owner_money_and_a_resolution_that_may_be_revers
     assert (first.owner, first.at_risk, first.holds) == ("ann", money, False)
     assert first.resolution is not None
     assert (first.resolution.answer.value, first.resolution.decision) == ("defer", "r1")
+    assert [one.finding.id for one in deferred_into(view, "2026-11")] == ["f1"]
     assert (first.age(later), second.age(later)) == (timedelta(days=3), timedelta(0))
     desk(books).write(a_decision("v1", DecisionKind.REVERSE, subject="f1", payload={"resolution": "r1"}))
     verdict = a_verdict("v1", kind=DecisionKind.REVERSE).model_copy(update={"subject": "f1"})
     closes(books).keep_verdict(verdict, "2026-10", 1, "acme", later)
     assert book.resolutions("2026-10", 1, "acme") == ()
     assert [one.finding.id for one in view.exceptions("2026-10")] == ["f1", "f2"]
+    assert deferred_into(view, "2026-11") == ()
     assert [one.id for one in view.people()] == ["ann", "bob"]
 
 
