@@ -11,6 +11,9 @@ from typing import Any
 
 WIDTH, HEIGHT = 720, 240
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 12, 34
+WIDEST = 40.0
+"""Of a bar with its gap: a month of two days is no wall."""
+
 MOST_SERIES = 9
 OTHER = "other"
 _STEPS = (1, 2, 2.5, 5, 10)
@@ -75,7 +78,7 @@ def stacked(rows: Rows, legend: Sequence[str], line: Sequence[Decimal] = ()) -> 
     highest = max([*(sum(max(one, Decimal(0)) for one in values) for _, values in rows), *line, Decimal(0)], default=0)
     lowest = min([*(sum(min(one, Decimal(0)) for one in values) for _, values in rows), Decimal(0)], default=0)
     scale = _Scale(float(lowest), float(highest))
-    step = (WIDTH - LEFT - RIGHT) / max(len(rows), 1)
+    step = min((WIDTH - LEFT - RIGHT) / max(len(rows), 1), WIDEST)
     marks: list[Mark] = []
     for place, (label, values) in enumerate(rows):
         up = down = 0.0

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from billing.bridge import totals_by_kind
 from billing.spread import COMPONENT, view_of
+from models.money import ZERO
 from runtime.portal import CustomerBooks
 from web.face import face_of
 from web.live import live
@@ -64,8 +65,12 @@ def _shown(books: CustomerBooks, now: datetime) -> dict[str, Any]:
 
 
 def _chart(books: CustomerBooks) -> dict[str, Any]:
+    """Return the month's usage by day, and beside each day the total of the same day of the month before."""
     newest = books.newest()
-    if newest is None:
-        return {"usage": None}
-    days = books.days(newest.statement)
-    return {"usage": view_of(days, COMPONENT, newest.statement.currency) if days else None}
+    days = books.days(newest.statement) if newest else ()
+    if newest is None or not days:
+        return {"usage": None, "before": ()}
+    usage, prior = view_of(days, COMPONENT, newest.statement.currency), books.before(newest.statement)
+    earlier = view_of(books.days(prior), COMPONENT, prior.currency) if prior else None
+    totals = {day.day: total for day, total in zip(earlier.days, earlier.day_totals, strict=True)} if earlier else {}
+    return {"usage": usage, "before": [totals.get(day.day, ZERO) for day in usage.days] if totals else ()}

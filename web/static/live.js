@@ -82,4 +82,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live]").forEach(follow));
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  document.querySelectorAll("[data-live]").forEach(follow);
+});
