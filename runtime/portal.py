@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from adapters.postgres.books import Books
 from adapters.postgres.drafts import PostgresDrafts
+from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.sessions import Database
 from adapters.postgres.statements import PostgresStatements
@@ -68,6 +69,7 @@ class CustomerBooks:
         self.customer = customer
         self.kept = PostgresPortal(database, customer)
         self._books = Books(database, customer)
+        self.notices = PostgresNotices(database)
         self._statements = PostgresStatements(database, customer)
         self._drafts = PostgresDrafts(database, customer)
         self._store = store

@@ -130,20 +130,25 @@ class PostgresNotices:
             )
 
     def choose(self, customer: str, kind: NoticeKind, wanted: bool, chosen_by: str, at: datetime) -> None:
-        """Append a customer's choice about a kind of notice."""
-        with self.database.writing() as session:
+        """Append a customer's choice about a kind of notice; as the portal, of that customer alone."""
+        with self.database.writing(customer) as session:
             session.exec(
                 insert(NoticeChoiceRow).values(
                     customer=customer, kind=kind.value, wanted=wanted, chosen_by=chosen_by, recorded_at=at
                 )
             )
 
+    def unwanted(self, customer: str) -> frozenset[NoticeKind]:
+        """Return the kinds of notice that a customer wants none of; the newest choice counts."""
+        found = (
+            select(NoticeChoiceRow.kind, NoticeChoiceRow.wanted)
+            .where(NoticeChoiceRow.customer == customer)
+            .order_by(col(NoticeChoiceRow.position))
+        )
+        with self.database.reading(customer) as session:
+            newest = dict(session.exec(found).all())
+        return frozenset(NoticeKind(kind) for kind, wanted in newest.items() if not wanted)
+
     def opted_out(self, customer: str, kind: NoticeKind) -> bool:
         """Return whether a customer wants no notices of a kind."""
-        found = (
-            select(NoticeChoiceRow.wanted)
-            .where(NoticeChoiceRow.customer == customer, NoticeChoiceRow.kind == kind.value)
-            .order_by(col(NoticeChoiceRow.position).desc())
-        )
-        with self.database.reading() as session:
-            return session.exec(found).first() is False
+        return kind in self.unwanted(customer)

@@ -1,10 +1,15 @@
 """Settings: who is told and who may look, which links are out, and who looked; what the contract says of billing."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
 
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from models.notice import OWED, NoticeKind
 from web.face import face_of
 from web.portal.reading import reader_of
-from web.sessions import AsGuest
+from web.problem import not_found
+from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
 
@@ -13,6 +18,7 @@ router = APIRouter()
 def settings(request: Request, guest: AsGuest) -> Response:
     """Show them."""
     books = reader_of(request, guest)
+    unwanted = books.notices.unwanted(guest.customer)
     return face_of(request).page(
         request,
         "portal/settings.html",
@@ -20,4 +26,17 @@ def settings(request: Request, guest: AsGuest) -> Response:
         contract=books.contract(),
         users=books.kept.users(),
         shares=books.kept.shares(),
+        notices=[(kind.value, kind not in unwanted) for kind in NoticeKind if kind not in OWED],
     )
+
+
+@router.post("/settings/notices")
+def choose(
+    request: Request, guest: MayChange, kind: Annotated[NoticeKind, Form()], wanted: Annotated[bool, Form()]
+) -> Response:
+    """Choose whether a kind of mail is wanted; of what is owed by contract there is no choice."""
+    if kind in OWED:
+        raise not_found()
+    now = face_of(request).clock.now()
+    reader_of(request, guest).notices.choose(guest.customer, kind, wanted, guest.user or guest.name, now)
+    return RedirectResponse("/settings", 303)

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
+import models.tables.booked_events
 import models.tables.closes
 import models.tables.controls
 import models.tables.corrections
@@ -18,9 +19,11 @@ import models.tables.evidence
 import models.tables.faces
 import models.tables.invoices
 import models.tables.journals
+import models.tables.notices
 import models.tables.rates
 import models.tables.stripe_events
-import models.tables.terms  # noqa: F401  all rows are declared
+import models.tables.terms
+import models.tables.watches  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from migrations.roles import ROLES, NoPassword, role_url
@@ -101,8 +104,9 @@ MAY_WRITE = {
         "tieout.api_keys",
         "tieout.portal_users",
         "tieout.views",
+        "tieout.notice_choices",
     ),
-    "portal": ("tieout.share_links", "tieout.exports", "tieout.alerts", "tieout.views"),
+    "portal": ("tieout.share_links", "tieout.exports", "tieout.alerts", "tieout.views", "tieout.notice_choices"),
 }
 """What the console and the portal may write; changing and deleting is refused there too."""
 
@@ -212,6 +216,8 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "exports",
         "invoices",
         "issued_invoices",
+        "notice_choices",
+        "notices",
         "openings",
         "portal_users",
         "reconciliation_uses",
