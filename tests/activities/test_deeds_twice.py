@@ -581,6 +581,10 @@ DEEDS = (
 )
 
 
+AS_OF_NOW = {"refresh.refresh_month"}
+"""A draft is of its instant: run again, it is another one in place of the first."""
+
+
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_second_run_changes_nothing_outside(world: World, deed: str) -> None:
     assert world.repeats[deed].changed == {}
@@ -593,7 +597,7 @@ def test_a_second_run_answers_as_the_first(world: World, deed: str) -> None:
 
 def test_every_deed_of_the_registry_was_run(world: World) -> None:
     registered = {_name_of(deed) for queue in queues(world.outside).values() for deed in queue.activities}
-    assert registered == set(world.repeats) == set(DEEDS)
+    assert registered - AS_OF_NOW == set(world.repeats) == set(DEEDS)
 
 
 def test_after_all_of_it_there_is_one_invoice_and_one_set_of_entries(world: World) -> None:
