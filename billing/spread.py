@@ -15,8 +15,8 @@ from models.draft import DayOfLine
 from models.money import Currency, split, total
 from models.period import local_day
 from models.statement import LineKind, RatedLine, Statement
-from models.usage import UsageLine
-from models.value import Day, Exact, Value
+from models.usage import Dimensions, UsageLine
+from models.value import Day, Exact, Instant, Value
 
 USED = frozenset({LineKind.USAGE, LineKind.OVERAGE, LineKind.INCLUDED, LineKind.EXCLUDED})
 MOST_GROUPS = 9
@@ -57,6 +57,33 @@ def days_of(statement: Statement, usage: Iterable[UsageLine]) -> tuple[DayOfLine
         if line.kind in USED and line.meter is not None:
             found += _days(line, statement, by_meter.get(line.meter, ()))
     return tuple(found)
+
+
+class Hour(Value):
+    """What was used in an hour of one day, of one meter and set of dimensions."""
+
+    starts_at: Instant
+    meter: str
+    dimensions: Dimensions
+    quantity: Exact
+    events: int
+    source: str
+
+
+def hours_of(usage: Iterable[UsageLine], day: date, zone: str) -> tuple[Hour, ...]:
+    """Return the usage of one day of a zone by hour, as it was reconciled; quantities alone, an hour has no price."""
+    return tuple(
+        Hour(
+            starts_at=one.starts_at,
+            meter=one.meter,
+            dimensions=one.dimensions,
+            quantity=one.quantity,
+            events=one.events,
+            source=one.source,
+        )
+        for one in sorted(usage, key=lambda one: (one.starts_at, one.meter, sorted(one.dimensions.items())))
+        if local_day(one.starts_at, zone) == day
+    )
 
 
 def view_of(days: Sequence[DayOfLine], by: str, currency: str, only: Mapping[str, str] | None = None) -> UsageView:

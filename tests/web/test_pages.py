@@ -76,6 +76,17 @@ def test_usage_is_a_subtotal_by_day_and_never_the_amount_due(filled: World) -> N
     assert browser.get("/usage?month=x").status_code == 422
 
 
+def test_a_day_opens_to_its_hours(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    assert 'href="/usage/day?day=2026-10-31"' in browser.get("/usage").text
+    page = browser.get("/usage/day?day=2026-10-31").text
+    assert "31 Oct 2026, 09:00 UTC" in page
+    assert 'value="100">100</data>' in page
+    assert "Nothing by hour for this day." in browser.get("/usage/day?day=2026-10-05").text
+    assert browser.get("/usage/day?day=2020-01-01").status_code == 404
+    assert browser.get("/usage/day?day=x").status_code == 422
+
+
 def test_why_october_differs_from_september(filled: World) -> None:
     page = filled.signed_in("acme-admin").get(INVOICE).text
     why = page[page.index('id="why"') :]

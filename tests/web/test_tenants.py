@@ -127,7 +127,7 @@ def test_no_page_of_acme_speaks_of_bolt(filled: World, bolts: dict[str, str]) ->
     acme = filled.signed_in("acme-admin")
     for method, path in routes(filled):
         if method == "GET" and "{" not in path and path not in OPEN and not path.startswith("/live/"):
-            answer = acme.get(path)
+            answer = acme.get(path, params={"day": "2026-10-31"})
             assert answer.status_code == 200, path
             assert "bolt" not in answer.text.lower(), path
     assert "bolt" not in acme.get("/invoices/2026-10@1/acme/USD").text.lower()

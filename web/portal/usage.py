@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from billing.spread import COMPONENT, UsageView, view_of
-from models.period import Month
-from models.value import decimal_text
+from billing.spread import COMPONENT, UsageView, hours_of, view_of
+from models.period import Month, month_of
+from models.value import Day, decimal_text
 from runtime.customer_exports import csv_of
 from runtime.portal import CustomerBooks
 from web.face import face_of
@@ -24,6 +24,17 @@ def usage(request: Request, guest: AsGuest, month: Asked = None, by: By = COMPON
     """Show a month's usage by group."""
     shown = _shown(reader_of(request, guest), month, by, only)
     return face_of(request).page(request, "portal/usage.html", visitor=guest, **shown)
+
+
+@router.get("/usage/day")
+def usage_day(request: Request, guest: AsGuest, day: Day) -> Response:
+    """Show one day by hour, as the sources were reconciled; of a closed month."""
+    books = reader_of(request, guest)
+    newest = books.newest(month_of(day))
+    if newest is None:
+        raise not_found()
+    hours = hours_of(books.usage(newest.statement), day, newest.statement.timezone)
+    return face_of(request).page(request, "portal/usage_day.html", visitor=guest, newest=newest, day=day, hours=hours)
 
 
 @router.get("/usage.csv")
