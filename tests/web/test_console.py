@@ -67,7 +67,7 @@ def addresses(console: FastAPI, method: str) -> list[str]:
     for route in console.routes:
         if (
             isinstance(route, APIRoute)
-            and method in route.methods
+            and method in (route.methods or set())
             and not route.path.startswith(("/sign-", "/healthz"))
         ):
             found.append(re.sub(r"\{(\w+)(?::\w+)?\}", lambda one: VALUES[one[1]], route.path))

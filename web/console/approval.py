@@ -39,8 +39,8 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         (
             "Lines sum to each total, and no pool is below zero",
             True,
-            f"{sum(len(one.statement.lines) for one in waiting):,} lines of {len(waiting)} statements; a statement"
-            " that does not tie cannot be stored",
+            f"{len([line for one in waiting for line in one.statement.lines]):,} lines of {len(waiting)} statements;"
+            " a statement that does not tie cannot be stored",
         ),
     ]
     return face_of(request).page(

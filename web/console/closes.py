@@ -113,9 +113,9 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "stages": _stages(standings),
         "standings": _shown(standings, stage, state),
         "customers": len(standings),
-        "ended": sum(one.state in (State.DONE, State.SKIPPED) for one in standings),
-        "approvals": sum(one.stage is Stage.APPROVE and one.state is State.WAITING for one in standings),
-        "parked": sum(one.state in (State.NEEDS_ATTENTION, State.REJECTED) for one in standings),
+        "ended": len([one for one in standings if one.state in (State.DONE, State.SKIPPED)]),
+        "approvals": len([one for one in standings if (one.stage, one.state) == (Stage.APPROVE, State.WAITING)]),
+        "parked": len([one for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]),
         "open_findings": open_findings,
         "at_risk": console.at_risk(open_findings),
         "links": console.links,
@@ -130,11 +130,11 @@ def _stages(standings: Sequence[Standing]) -> list[dict[str, Any]]:
     rail = []
     for at, stage in enumerate(order):
         here = [one for one in standings if one.stage is stage]
-        done = sum(one.state is State.DONE for one in here)
+        done = [one for one in here if one.state is State.DONE]
         rail.append(
             {
                 "name": stage.value,
-                "past": sum(place > at for place in places) + done,
+                "past": len([place for place in places if place > at]) + len(done),
                 "states": Counter(one.state.value for one in here if one.state is not State.DONE),
             }
         )
