@@ -122,6 +122,7 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=problem.RESPONSES,
+        dependencies=[Depends(problem.refuse_unknown)],
     )
     problem.told_by(app)
     index = Index(catalog)

@@ -31,6 +31,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
     }
     for status in (
+        HTTPStatus.BAD_REQUEST,
         HTTPStatus.UNAUTHORIZED,
         HTTPStatus.FORBIDDEN,
         HTTPStatus.NOT_FOUND,
@@ -46,6 +47,15 @@ class Problem(Exception):
     def __init__(self, status: HTTPStatus, kind: str, detail: str, headers: dict[str, str] | None = None) -> None:
         self.status, self.kind, self.detail, self.headers = status, kind, detail, headers
         super().__init__(detail)
+
+
+def refuse_unknown(request: Request) -> None:
+    """Refuse a parameter that the question does not have: a mistyped filter would answer everything. Raises Problem."""
+    known = {one.alias for one in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            said = f"there is no parameter {name!r}; there are {', '.join(sorted(known)) or 'none'}"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_parameter", said)
 
 
 def answer(
@@ -79,7 +89,7 @@ def told_by(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        return answer(status, status.name.lower(), str(error.detail), {})
+        return answer(status, status.name.lower(), str(error.detail), {}, dict(error.headers or {}))
 
 
 def _line(place: Sequence[int | str]) -> dict[str, int]:

@@ -123,6 +123,13 @@ def test_rates_are_listed_by_filter_and_instant(client: TestClient) -> None:
     assert ids(client, model="b")[0][1] == "0.00000000000000000000012999"  # no digit is lost
 
 
+def test_a_filter_nobody_knows_is_refused_and_answers_nothing(client: TestClient) -> None:
+    answer = client.get("/v1/rates", params={"modle": "a"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:tieout:problem:unknown_parameter"
+    assert "'modle'" in answer.json()["detail"]
+
+
 def test_a_correction_is_known_later_under_the_same_id(client: TestClient, shelf: Shelf) -> None:
     wrong = a_rate("a", "2026-10-20", "3")
     corrected_at = datetime(2026, 11, 10, tzinfo=UTC)
