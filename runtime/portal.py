@@ -154,12 +154,14 @@ class CustomerBooks:
     def days(self, statement: Statement) -> Sequence[DayOfLine]:
         """Return a statement's usage by day; none for months before the takeover, which came without usage."""
         key = statement.fingerprint()
-        if key not in self._days:
+        found = self._days.get(key)
+        if found is None:
             draft = self._drafts.of(key) if statement.reconciliation is None else None
-            self._days[key] = draft.days if draft else days_of(statement, self.usage(statement))
+            found = draft.days if draft else days_of(statement, self.usage(statement))
+            self._days[key] = found
             while len(self._days) > MOST_KEPT:
                 self._days.popitem(last=False)
-        return self._days[key]
+        return found
 
     def paper(self, view: InvoiceView) -> bytes | None:
         """Return an invoice's PDF as it was issued, or None where none was kept."""

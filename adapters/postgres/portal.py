@@ -15,6 +15,10 @@ from models.correction import Correction
 from models.reconciliation import Reconciliation
 from models.visitor import Alert, Export, PortalUser, Share
 
+_EXPORTS = """
+    SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports
+    WHERE (CAST(:id AS text) IS NULL OR id = :id) ORDER BY position DESC LIMIT 200
+"""
 _CORRECTIONS = """
     SELECT c.body, max(s.recorded_at) AS at FROM corrections c
     JOIN correction_steps s ON s.correction = c.id AND s.step = 'settled'
@@ -71,16 +75,13 @@ class PostgresPortal:
         return bool(self._rows("SELECT id FROM share_links WHERE id = :id", id=share))
 
     def exports(self) -> tuple[Export, ...]:
-        """Return the files that were made, newest first."""
-        rows = self._rows(
-            "SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports"
-            " ORDER BY position DESC LIMIT 200"
-        )
-        return tuple(Export(**row._mapping) for row in rows)
+        """Return the files that were made last, newest first; at most 200."""
+        return tuple(Export(**row._mapping) for row in self._rows(_EXPORTS, id=None))
 
     def export(self, export_id: str) -> Export | None:
         """Return a file that was made, or None."""
-        return next((one for one in self.exports() if one.id == export_id), None)
+        rows = self._rows(_EXPORTS, id=export_id)
+        return Export(**rows[0]._mapping) if rows else None
 
     def keep_export(self, export: Export) -> None:
         """Keep that a file was made."""

@@ -31,6 +31,14 @@ def test_a_form_longer_than_any_of_ours_is_not_read(world: World) -> None:
     assert answer.status_code == 413
 
 
+def test_a_body_that_does_not_say_its_length_is_not_read(world: World) -> None:
+    browser = world.browser()
+    token = csrf_in(browser.get("/sign-in").text)
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = browser.post("/sign-in", content=(part for part in (f"csrf={token}".encode(), b"&email=x")), headers=form)
+    assert answer.status_code == 413
+
+
 def test_every_answer_keeps_the_browser_at_home(world: World) -> None:
     browser = world.browser()
     for path in ("/sign-in", "/nothing", "/static/tieout.css", "/healthz", "/"):
