@@ -83,6 +83,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  document.querySelector(".side [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  const here = document.querySelector(".side [aria-current]");
+  // Not scrollIntoView: that would move where the Tab key begins past the skip link.
+  if (here) here.closest(".side").scrollLeft = here.offsetLeft - innerWidth / 3;
   document.querySelectorAll("[data-live]").forEach(follow);
 });
