@@ -40,6 +40,8 @@ NAV = {
         ("/journal", "Journal"),
         ("/reports", "Reports"),
         ("/rates", "Rates"),
+        ("/contracts", "Contracts"),
+        ("/audit", "Audit"),
     ),
 }
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from adapters.postgres.closes import standing_of
 from adapters.postgres.evidence import resolution_of
 from adapters.postgres.sessions import Database
-from models.approval import Decision, Person
+from models.approval import Decision, Person, Verdict
 from models.close import Role, Standing
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
@@ -41,6 +41,13 @@ _STANDINGS = """
     SELECT period, revision, customer, stage, state, detail, refs, began_at, moved_at FROM customer_closes
     WHERE period = :month AND revision = :revision AND (CAST(:customer AS text) IS NULL OR customer = :customer)
     ORDER BY customer
+"""
+_DECISIONS = """
+    SELECT d.body, v.body AS verdict FROM decisions d LEFT JOIN verdicts v ON v.decision = d.id
+    WHERE (CAST(:month AS text) IS NULL OR d.period = :month)
+        AND (CAST(:person AS text) IS NULL OR d.person = :person)
+        AND (CAST(:kind AS text) IS NULL OR d.kind = :kind)
+    ORDER BY d.position DESC LIMIT :most
 """
 _FINDINGS = """
     WITH in_use AS (
@@ -82,6 +89,7 @@ _RECONCILIATIONS = """
     WHERE u.period = :month AND u.revision = :revision AND (CAST(:customer AS text) IS NULL OR u.customer = :customer)
     ORDER BY u.customer, u.position DESC
 """
+_CUSTOMERS = "SELECT DISTINCT customer, contract FROM contracts ORDER BY customer, contract"
 _INVOICES = """
     SELECT i.revision, i.body AS asked, o.body AS issued
     FROM invoices i LEFT JOIN issued_invoices o USING (reference)
@@ -210,6 +218,20 @@ class Books:
         """Return who may decide, by id; who left is not among them."""
         rows = self._rows("SELECT id, name, roles FROM people WHERE active ORDER BY id")
         return tuple(Person(id=row.id, name=row.name, roles=tuple(map(Role, row.roles))) for row in rows)
+
+    def decisions(
+        self, month: str | None = None, person: str | None = None, kind: str | None = None, most: int = 500
+    ) -> tuple[tuple[Decision, Verdict | None], ...]:
+        """Return the newest decisions (on a month, by a person, of a kind), each with its workflow's verdict."""
+        rows = self._rows(_DECISIONS, month=month, person=person, kind=kind, most=most)
+        return tuple(
+            (Decision.from_text(row.body), Verdict.from_text(row.verdict) if row.verdict else None) for row in rows
+        )
+
+    def customers(self) -> tuple[tuple[str, str], ...]:
+        """Return every customer with each of its contracts, by customer."""
+        rows = self._rows(_CUSTOMERS)
+        return tuple((row.customer, row.contract) for row in rows)
 
     def invoices(self, month: str | None = None, customer: str | None = None) -> tuple[InvoiceView, ...]:
         """Return invoices as asked for and as issued, newest month first."""

@@ -147,8 +147,8 @@ def test_a_night_tells_the_lost_batch_of_the_day_before_once(terminal: Terminal)
     assert {one["currency"] for one in lost} == {"USD"}
     assert sum(Decimal(one["amount"]) for one in lost) < 0  # PostHog would have billed less
     assert terminal.ok("close", "status", "2026-10") == []  # nothing of a close was touched
-    shown = [one["schedule"] for one in terminal.ok("schedule", "show")]
-    assert shown == ["month-end-close", "nightly-watch", "notices", "usage-refresh"]
+    names = [one["schedule"] for one in terminal.ok("schedule", "show")]
+    assert names == ["month-end-close", "nightly-watch", "notices", "usage-refresh"]
 
 
 def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:

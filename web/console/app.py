@@ -8,7 +8,19 @@ from temporalio.service import RPCError
 
 from runtime.console import Console, TemporalUnreachable
 from web.app import app_of
-from web.console import approval, closes, customers, exceptions, invoices, journal, period, rates, reports
+from web.console import (
+    approval,
+    audit,
+    closes,
+    contracts,
+    customers,
+    exceptions,
+    invoices,
+    journal,
+    period,
+    rates,
+    reports,
+)
 from web.face import Face, face_of
 from web.signing_in import Provider, by_provider
 
@@ -36,6 +48,6 @@ def console_of(face: Face, console: Console, provider: Provider, word: str) -> F
     def home() -> RedirectResponse:
         return RedirectResponse("/close", 303)
 
-    for pages in (closes, exceptions, approval, customers, invoices, period, journal, reports, rates):
+    for pages in (closes, exceptions, approval, customers, invoices, period, journal, reports, rates, contracts, audit):
         app.include_router(pages.router)
     return app
