@@ -151,6 +151,7 @@ def test_every_page_of_the_console_is_open_to_everybody(browser: Browser, faces:
     page = watched.page
     invoice = f"/invoices/{MONTH}@1/acme/USD"
     addresses = ["/close", *(f"/close/{MONTH}{one}" for one in PAGES), f"/close/{MONTH}/customers/acme"]
+    addresses += ["/contracts", "/contracts/acme", f"/audit?period={MONTH}"]
     addresses += [
         "/invoices",
         invoice,
