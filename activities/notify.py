@@ -78,8 +78,8 @@ class Notify:
                 continue
             statement = outside.evidence.statement(invoice.statement)
             prior = self._before(statement)
-            yield notices.invoice_ready(statement, prior, invoice, issued, now)
             yield from notices.pool_notices(statement, prior, now)
+            yield notices.invoice_ready(statement, prior, invoice, issued, now)  # last: it marks the month as told
         for correction in outside.notices.uncorrected(now - NEWS):
             yield notices.correction_issued(correction, now)
         for fingerprint in outside.notices.expiring(now, now + timedelta(days=max(notices.DAYS_BEFORE))):
