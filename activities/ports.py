@@ -96,6 +96,10 @@ class TermsBook(Protocol):
         """Return every version of a customer's contracts recorded by then, oldest first."""
         ...
 
+    def contracts_by_customer(self, customers: Collection[str]) -> dict[str, tuple[Contract, ...]]:
+        """Return each of these customers' contracts, as `contracts` does; one without any is left out."""
+        ...
+
     def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
         """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""
         ...

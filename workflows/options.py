@@ -79,6 +79,13 @@ ARCHIVE = Options(
 )
 """Writing evidence to the object store: unlimited, keys are first-wins."""
 
+SEAL_MONTH = Options(
+    task_queue=LEDGER_QUEUE,
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=_retry(2, 60),
+)
+"""Reading what was sealed of every customer, and writing the month's manifest over it."""
 
 MAIL = Options(
     task_queue=LEDGER_QUEUE,
