@@ -60,6 +60,7 @@ class Outside:
     drafts: DraftBook | None = None  # None: running months are not rated between closes
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     mailer: Mailer | None = None  # None: nobody is told anything
+    finance: tuple[str, ...] = ()  # whom the nightly watch is mailed to; none: nobody
     cost_card: str = "list"  # what sources' own costs are compared with
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500

@@ -33,6 +33,7 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
+from models.visitor import Alert
 from models.watch import Concern, NightAlert, Watch
 
 
@@ -364,7 +365,7 @@ class EventBook(Protocol):
 
 
 class NoticeBook(Protocol):
-    """What customers are told, and what of it was sent."""
+    """What customers and finance are told, and what of it was sent."""
 
     def unannounced(self, since: datetime) -> tuple[str, ...]:
         """Return the references of invoices that a close issued since, and nobody was told of."""
@@ -378,6 +379,14 @@ class NoticeBook(Protocol):
         """Return the contracts' last issued statements that have a credit which expires in between, by fingerprint."""
         ...
 
+    def unwatched(self, since: datetime) -> tuple[tuple[str, date], ...]:
+        """Return the months and nights since whose watch found something new, and finance was not told."""
+        ...
+
+    def alerts(self, customer: str) -> tuple[Alert, ...]:
+        """Return a customer's alerts in force, oldest first."""
+        ...
+
     def keep(self, notice: Notice) -> None:
         """Keep a notice, once for its id."""
         ...
@@ -386,8 +395,15 @@ class NoticeBook(Protocol):
         """Return a notice; raises KeyError."""
         ...
 
-    def unsent(self, most: int) -> tuple[str, ...]:
-        """Return the ids of notices that were neither sent nor opted out of, oldest first."""
+    def unsent(self, most: int, since: datetime) -> tuple[str, ...]:
+        """Return the ids of notices written since that were neither sent nor opted out of.
+
+        Those never tried come first, then the longest untried.
+        """
+        ...
+
+    def tried(self, notice_id: str, at: datetime) -> None:
+        """Keep that a notice is being tried now."""
         ...
 
     def message_of(self, notice_id: str) -> str | None:

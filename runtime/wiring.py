@@ -1,5 +1,6 @@
 """Wiring: which adapter fits which port. The one place that chooses between concrete things."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,11 @@ POSTHOG_SECONDS = 30.0
 HERE = "http://127.0.0.1:8082"
 """Where the portal listens unless its address is named."""
 
+CONSOLE_HERE = "http://127.0.0.1:8083"
+"""Where the console does."""
+
+ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
+
 DEMO_CARD = "list-2026"
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
@@ -58,6 +64,12 @@ class SettingMissing(Refusal):
     """Something outside is not named."""
 
     remedy = "Set it in the environment, or start the embedded stack with `make up`."
+
+
+class AddressUnusable(Refusal):
+    """What is to be a mail address is none."""
+
+    remedy = "Name addresses such as finance@example.com, with commas in between."
 
 
 def database(config: Settings, role: str, patience_seconds: int = 0) -> Database:
@@ -183,7 +195,19 @@ def mailer_of(config: Settings) -> SmtpMailer | None:
     """Return what sends mail, or None where no server is named."""
     if config.smtp_url is None:
         return None
-    return SmtpMailer(config.smtp_url.get_secret_value(), config.mail_from, config.portal_url or HERE)
+    return SmtpMailer(
+        config.smtp_url.get_secret_value(), config.mail_from, config.portal_url or HERE,
+        config.console_url or CONSOLE_HERE,
+    )  # fmt: skip
+
+
+def finance_of(config: Settings) -> tuple[str, ...]:
+    """Return the addresses the nightly watch is mailed to; raises AddressUnusable."""
+    addresses = tuple(one.strip() for one in config.finance_mail.split(",") if one.strip())
+    for address in addresses:
+        if not ADDRESS.fullmatch(address):
+            raise AddressUnusable("this is no mail address", setting="TIEOUT_FINANCE_MAIL", given=address)
+    return addresses
 
 
 def outside_of(config: Settings, histories: Histories) -> Outside:
@@ -204,6 +228,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         estimates=PostgresEstimates(books),
         notices=PostgresNotices(books),
         mailer=mailer_of(config),
+        finance=finance_of(config),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
         entity=entity_of(config),

@@ -24,7 +24,6 @@ NOT_FOR_WORKERS = {
     "database_auditor_url",
     "database_rates_url",
     "database_portal_url",
-    "console_url",
     "identity_issuer",
     "identity_client",
     "identity_secret",

@@ -11,7 +11,7 @@ from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport
 from adapters.spreadsheets import Spreadsheets
 from runtime.settings import Settings
-from runtime.wiring import SettingMissing, sources_of
+from runtime.wiring import AddressUnusable, SettingMissing, finance_of, sources_of
 
 POLICY = """
 schema: tieout/policy/v1
@@ -77,3 +77,14 @@ def test_what_a_source_lacks_is_refused_by_its_setting(settings: Settings, tmp_p
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIEOUT_SHEETS_FOLDER", "")
     assert Settings().sheets_folder is None
+
+
+def test_finance_has_the_addresses_of_the_setting_and_nothing_else_passes_as_one() -> None:
+    assert finance_of(Settings(finance_mail="fin@lumen.example, cfo@lumen.example")) == (
+        "fin@lumen.example",
+        "cfo@lumen.example",
+    )
+    assert finance_of(Settings()) == ()
+    for malformed in ("finance", "fin@lumen.example; cfo@lumen.example", "a@b\nBcc: c@d", "Fin <fin@lumen.example>"):
+        with pytest.raises(AddressUnusable):
+            finance_of(Settings(finance_mail=malformed))

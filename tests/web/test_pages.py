@@ -206,7 +206,7 @@ def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
     token = csrf_in(browser.get("/alerts").text)
     assert browser.post("/alerts", data={"csrf": token, "threshold": "100.50"}).status_code == 303
     filled.clock.later(minutes=1)
-    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "subject": "pool"}).status_code == 303
+    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "what": "pool/pool"}).status_code == 303
     page = browser.get("/alerts").text
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, re.DOTALL)
     assert "October 2026" in rows[0]  # 140.00, September had 90.00
