@@ -36,12 +36,13 @@ class Notify:
 
     @activity.defn(name="notify.write")
     def write(self) -> NoticesDue:
-        """Write the notices of what happened since, and return those that are to be sent; nothing where mail is off."""
+        """Write the notices of what happened since, and return those to be mailed; nothing where nobody is told."""
         outside = self.outside
+        if outside.tells:
+            for notice in self._due():
+                outside.notices.keep(notice)
         if outside.mailer is None:
             return NoticesDue(notices=())
-        for notice in self._due():
-            outside.notices.keep(notice)
         return NoticesDue(notices=outside.notices.unsent(AT_ONCE, outside.clock.now() - NEWS))
 
     @activity.defn(name="notify.send")

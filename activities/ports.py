@@ -35,6 +35,7 @@ from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
 from models.visitor import Alert
 from models.watch import Concern, NightAlert, Watch
+from models.webhook import Answer, Attempt, Delivery, Endpoint, Outcome, Sealed
 
 
 class UsageSource(Protocol):
@@ -424,6 +425,54 @@ class Mailer(Protocol):
 
     def send(self, addressed: Addressed) -> str:
         """Send a notice and return its message id; what fails is tried again."""
+        ...
+
+
+class WebhookBook(Protocol):
+    """Endpoints, what is on its way to them, and what came of it."""
+
+    def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
+        """Write a delivery of each notice since to each endpoint that asks for it; return those not begun, in order."""
+        ...
+
+    def endpoint(self, endpoint: str) -> Endpoint | None:
+        """Return an endpoint, or None."""
+        ...
+
+    def secrets(self, endpoint: str) -> tuple[Sealed, ...]:
+        """Return what signs and signed for an endpoint."""
+        ...
+
+    def outcome(self, delivery: Delivery) -> Outcome | None:
+        """Return how a delivery ended, or None where it goes on."""
+        ...
+
+    def attempted(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Append a try, and how the delivery ended by it, if it did."""
+        ...
+
+    def conclude(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+        """Keep how a delivery ended; the first that is kept stands."""
+        ...
+
+    def end(self, endpoint: str, by: str, at: datetime) -> bool:
+        """End an endpoint, and return whether there is one of this id."""
+        ...
+
+
+class WebhookCaller(Protocol):
+    """What posts an event to an address of a customer's, and to no private one."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+        """Return what was answered; what could not be reached is an answer without a status."""
+        ...
+
+
+class Unsealer(Protocol):
+    """What reads a sealed secret."""
+
+    def open(self, sealed: str) -> str:
+        """Return what was sealed; raises a Refusal."""
         ...
 
 

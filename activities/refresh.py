@@ -70,9 +70,9 @@ class Refresh:
         )
 
     def _tell(self, draft: Draft, now: datetime) -> None:
-        """Write what the customer is to be told of their month so far; nothing where mail is off."""
+        """Write what the customer is to be told of their month so far; nothing where nobody is told anything."""
         outside, statement = self.outside, draft.statement
-        if outside.mailer is None:
+        if not outside.tells:
             return
         issued = outside.evidence.issued_statements(statement.contract, statement.period)
         running = Running(month=statement.period, on=draft.complete_up_to.date())

@@ -81,6 +81,13 @@ def alert_notices(alerts: Sequence[Alert], statement: Statement, pools: Sequence
                     f"{month_words(statement.period)}{so_far}: {found}.",
                 ),
                 path="/alerts",
+                facts={
+                    "alert": alert.id,
+                    "kind": kind.value,
+                    "pool": alert.subject,
+                    "threshold": decimal_text(alert.threshold),
+                    "value": decimal_text(one.value),
+                },
                 written_at=at,
             )
 

@@ -14,6 +14,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.money import is_currency, money_text
 from models.notice import Notice, NoticeKind, month_words
 from models.statement import Pool, Statement
+from models.value import decimal_text
 from models.watch import NightAlert
 
 POOL_MARKS = (50, 75, 90, 100)
@@ -52,6 +53,13 @@ def invoice_ready(
         subject=f"Invoice {issued.number}: {due} for {month_words(invoice.period)}",
         sentences=tuple(sentences),
         path=f"/invoices/{invoice.reference}",
+        facts={
+            "invoice": invoice.reference,
+            "number": issued.number,
+            "total": decimal_text(issued.total),
+            "currency": issued.currency,
+            "due_on": issued.due_on.isoformat(),
+        },
         written_at=at,
     )
 
@@ -81,6 +89,12 @@ def correction_issued(correction: Correction, at: datetime) -> Notice:
             how,
         ),
         path=f"/invoices/{request.invoice}",
+        facts={
+            "correction": correction.id,
+            "invoice": request.invoice,
+            "change": decimal_text(correction.total),
+            "currency": currency,
+        },
         written_at=at,
     )
 
@@ -109,6 +123,7 @@ def pool_notices(statement: Statement, prior: Statement | None, at: datetime) ->
                 f"Left: {_left(pool)}.",
             ),
             path="/commitments",
+            facts={"pool": pool.id, "percent": str(passed[-1]), "left": decimal_text(pool.closing), "unit": pool.unit},
             written_at=at,
         )
 
@@ -131,6 +146,12 @@ def credit_notices(statement: Statement, today: date, at: datetime) -> Iterator[
                 f"It expires on {pool.window.ends_at.date().isoformat()}.",
             ),
             path="/credits",
+            facts={
+                "pool": pool.id,
+                "left": decimal_text(pool.closing),
+                "unit": pool.unit,
+                "expires_on": pool.window.ends_at.date().isoformat(),
+            },
             written_at=at,
         )
 
@@ -161,6 +182,12 @@ def depletion_notices(
                 f" at the slowest, {latest}.",
             ),
             path="/commitments" if view.kind == "prepaid" else "/credits",
+            facts={
+                "pool": view.pool,
+                "left": decimal_text(view.left),
+                "unit": view.unit,
+                "earliest": found.earliest.isoformat(),
+            },
             written_at=at,
         )
 

@@ -43,6 +43,7 @@ class Notice(Value):
     subject: str = Field(min_length=1)
     sentences: tuple[str, ...] = Field(min_length=1)
     path: str = Field(pattern=r"^/")  # of the page it links to
+    facts: dict[str, str] = {}  # what it is about, as stored, for programs
     written_at: Instant
 
 

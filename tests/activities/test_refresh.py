@@ -87,7 +87,7 @@ def an_outside(
         usage_memory_mib=256,
         drafts=Drafts(),
         notices=Notices(),
-        mailer=None,
+        tells=False,
     )
 
 
@@ -130,11 +130,11 @@ def test_more_usage_overwrites_the_draft_and_leaves_no_file(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_alert_that_a_running_month_reaches_is_told_once_and_only_where_there_is_mail(tmp_path: Path) -> None:
+def test_an_alert_that_a_running_month_reaches_is_told_once_and_only_where_anybody_is(tmp_path: Path) -> None:
     outside = an_outside(tmp_path, [october()], [event(9, "45")])
     refresh(outside)
-    assert outside.notices.kept == {}  # mail is off
-    outside.mailer = object()
+    assert outside.notices.kept == {}  # nobody is told anything
+    outside.tells = True
     refresh(outside)
     outside.sources["one"].rows.append(event(10, "10"))
     refresh(outside)

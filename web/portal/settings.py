@@ -6,8 +6,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from models.notice import CHOICES, NoticeKind
+from models.webhook import EventType
 from web.face import face_of
 from web.portal.reading import reader_of
+from web.portal.webhooks import desk_of
 from web.problem import not_found
 from web.sessions import AsGuest, MayChange
 
@@ -27,6 +29,8 @@ def settings(request: Request, guest: AsGuest) -> Response:
         users=books.kept.users(),
         shares=books.kept.shares(),
         notices=[(kind.value, kind not in unwanted) for kind in CHOICES],
+        webhooks=desk_of(request, guest),
+        types=[one.value for one in EventType],
     )
 
 

@@ -1,0 +1,88 @@
+"""Webhooks: a TLS server on this machine that keeps every event it is sent as a file; `python -m devstack.webhooks`.
+
+It answers 200, or what its address asks for: /status/503 answers 503.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import ssl
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from devstack.certificates import Certificates, files_in
+
+MOST_BYTES = 65_536
+
+
+class Keeper(ThreadingHTTPServer):
+    """A TLS server that keeps what is posted to it: headers and body, in the order it came."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path, port: int, certificates: Certificates) -> None:
+        self.folder = folder
+        self.lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), Handler)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificates.certificate, certificates.key)
+        # The handshake is made by the thread of a connection: one that never begins it holds nobody else.
+        self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of who hangs up: a client that does not like our certificate does."""
+
+    def keep(self, path: str, headers: dict[str, str], body: str) -> None:
+        """Keep one request whole under the next number."""
+        with self.lock:
+            number = len(list(self.folder.glob("*.json"))) + 1
+            part = self.folder / f"{number:06}.part"
+            part.write_text(json.dumps({"path": path, "headers": headers, "body": body}))
+            part.rename(part.with_suffix(".json"))
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Keeper
+    timeout = 20
+
+    def do_POST(self) -> None:
+        """Keep an event and answer."""
+        length = min(int(self.headers.get("content-length", "0")), MOST_BYTES)
+        body = self.rfile.read(length).decode()
+        self.server.keep(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+        asked = re.fullmatch(r"/status/(\d{3})", self.path)
+        self.send_response(int(asked[1]) if asked else 200)
+        if asked and asked[1].startswith("3"):
+            self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing: what came is in the folder."""
+
+
+def received(folder: Path) -> list[dict[str, Any]]:
+    """Return what was posted, in the order it came: path, headers by lower-case name, body."""
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def main() -> None:
+    """Serve until SIGINT or SIGTERM."""
+    folder = Path(os.environ["WEBHOOKS_FOLDER"])
+    keeper = Keeper(folder, int(os.environ["WEBHOOKS_PORT"]), files_in(folder))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: threading.Thread(target=keeper.shutdown).start())
+    keeper.serve_forever()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
