@@ -5,20 +5,101 @@ It answers 200, or what its address asks for: /status/503 answers 503.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from devstack.certificates import Certificates, files_in
+from devstack.certificates import LASTS, Certificates, files_in, make
+from devstack.children import Command, bare_environment
+from devstack.services import Service
 
+ROOT = Path(__file__).resolve().parents[1]
 MOST_BYTES = 65_536
+
+
+class Webhooks(Service):
+    """A customer's own system, as far as it listens: it keeps what it is told."""
+
+    name = "webhooks"
+
+    @property
+    def url(self) -> str:
+        """Return its address: its certificate is good for this name, to who trusts its authority."""
+        return f"https://localhost:{self._port()}/tieout"
+
+    @property
+    def authority(self) -> Path:
+        """Return whose certificates count in this stack."""
+        return files_in(self._state.folder(self.name)).authority
+
+    @property
+    def key(self) -> str:
+        """Return the key that seals the secrets of endpoints in this stack."""
+        digest = hashlib.sha256(self._state.secret(self.name, "key").encode()).digest()
+        return base64.urlsafe_b64encode(digest).decode()
+
+    @property
+    def secret(self) -> str | None:
+        """Return the secret of its endpoint, once it was told one."""
+        kept = self._state.recall(self.name).get("secret")
+        return kept if isinstance(kept, str) else None
+
+    def keep_secret(self, secret: str) -> None:
+        """Keep the secret of its endpoint, as a receiver does, to check events by."""
+        self._state.remember(self.name, {"secret": secret})
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Return what it was told, in the order it came."""
+        return received(self._state.folder(self.name))
+
+    def prepare(self) -> None:
+        """Make its certificates, unless there are some that last."""
+        folder = self._state.folder(self.name)
+        found = files_in(folder)
+        if not found.complete or found.certificate.stat().st_mtime < time.time() - LASTS.total_seconds() / 2:
+            make(folder)
+
+    def command(self) -> Command:
+        """Return the process."""
+        folder = self._state.folder(self.name)
+        return Command(
+            argv=(sys.executable, "-m", "devstack.webhooks"),
+            cwd=ROOT,
+            environment=bare_environment(
+                folder, {"PYTHONPATH": str(ROOT), "WEBHOOKS_PORT": str(self._port()), "WEBHOOKS_FOLDER": str(folder)}
+            ),
+        )
+
+    def answers(self) -> bool:
+        """Return whether it shows its certificate."""
+        tls = ssl.create_default_context(cafile=str(self.authority))
+        try:
+            with socket.create_connection(("127.0.0.1", self._port()), timeout=2) as one:
+                tls.wrap_socket(one, server_hostname="localhost").close()
+        except OSError:
+            return False
+        return True
+
+
+def is_signed(event: dict[str, Any], secret: str) -> bool:
+    """Return whether an event is signed by a secret, worked out as its receiver does by the specification."""
+    headers, key = event["headers"], base64.b64decode(secret.removeprefix("whsec_"))
+    said = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{event['body']}"
+    expected = base64.b64encode(hmac.new(key, said.encode(), hashlib.sha256).digest()).decode()
+    return f"v1,{expected}" in headers["webhook-signature"].split(" ")
 
 
 class Keeper(ThreadingHTTPServer):
