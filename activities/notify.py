@@ -99,5 +99,8 @@ class Notify:
         prior = before[-1] if before else None
         alerts = [one for one in outside.notices.alerts(invoice.customer) if one.made_at <= issued.issued_at]
         yield from notices.pool_notices(statement, prior, now)
-        yield from told_of(outside, statement, before, alerts, now)
+        try:
+            yield from told_of(outside, statement, before, alerts, now)
+        except Refusal as refused:  # one customer's pools are told of no more than they can be read; the invoice is
+            activity.logger.warning("notice.not_written", extra={"customer": invoice.customer, "cause": str(refused)})
         yield notices.invoice_ready(statement, prior, invoice, issued, now)  # last: it marks the month as told

@@ -432,7 +432,7 @@ class WebhookBook(Protocol):
     """Endpoints, what is on its way to them, and what came of it."""
 
     def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
-        """Write a delivery of each notice since to each endpoint that asks for it; return those not begun, in order."""
+        """Write which notices since go to which endpoints, and return those nobody began, in order."""
         ...
 
     def endpoint(self, endpoint: str) -> Endpoint | None:

@@ -72,11 +72,12 @@ class Refresh:
     def _tell(self, draft: Draft, now: datetime) -> None:
         """Write what the customer is to be told of their month so far; nothing where nobody is told anything."""
         outside, statement = self.outside, draft.statement
-        if not outside.tells:
+        alerts = outside.notices.alerts(statement.customer) if outside.tells else ()
+        if not outside.tells or not (alerts or statement.pools):
             return
         issued = outside.evidence.issued_statements(statement.contract, statement.period)
         running = Running(month=statement.period, on=draft.complete_up_to.date())
-        for notice in told_of(outside, statement, issued, outside.notices.alerts(statement.customer), now, running):
+        for notice in told_of(outside, statement, issued, alerts, now, running):
             outside.notices.keep(notice)
 
     def _compare(self, customer: str, month: str, read: Mapping[str, Snapshot]) -> Reconciled:

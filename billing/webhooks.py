@@ -27,7 +27,7 @@ class SecretUnusable(Refusal):
 def body_of(notice: Notice, portal: str) -> str:
     """Return an event's JSON: its type, the notice's key, when it was written, and what the customer's pages show too.
 
-    The same notice has the same bytes for ever: numbers are text, as they were stored.
+    The same notice and portal have the same bytes for ever: numbers are text, as they were stored.
     """
     return canonical_json(
         {

@@ -37,7 +37,7 @@ _NEW = """
 """
 _DUE = """
     SELECT d.endpoint, d.notice, d.number FROM webhook_deliveries d
-    WHERE NOT EXISTS (
+    WHERE d.asked_at >= :since AND NOT EXISTS (
             SELECT FROM webhook_outcomes o
             WHERE (o.endpoint, o.notice, o.number) = (d.endpoint, d.notice, d.number)
         ) AND NOT EXISTS (
@@ -96,10 +96,10 @@ class PostgresWebhooks:
         self.customer = customer
 
     def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
-        """Write a delivery of each notice since to each endpoint that asks for it; return those not begun, in order."""
+        """Write which notices since go to which endpoints, and return those nobody began, in order."""
         named = {"kinds": [kind.value for kind in TYPES], "types": [one.value for one in TYPES.values()]}
         self._write(_NEW, **named, since=since, at=at)
-        return tuple(Delivery(**row._mapping) for row in self._rows(_DUE, most=most))
+        return tuple(Delivery(**row._mapping) for row in self._rows(_DUE, since=since, most=most))
 
     def endpoint(self, endpoint: str) -> Endpoint | None:
         """Return an endpoint, or None."""

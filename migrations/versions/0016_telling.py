@@ -24,6 +24,9 @@ OWN = "customer = current_setting('tieout.customer', true)"
 
 WEBHOOKS = (
     "ALTER TABLE tieout.notices ADD CONSTRAINT of_its_customer UNIQUE (id, customer)",
+    # Rounds look at what is new, however much there is.
+    "CREATE INDEX notices_of_customer ON tieout.notices (customer, recorded_at)",
+    "CREATE INDEX notices_when ON tieout.notices (recorded_at)",
     """
     CREATE TABLE tieout.webhook_endpoints (
         id text PRIMARY KEY,
@@ -82,6 +85,7 @@ WEBHOOKS = (
     )
     """,
     "CREATE INDEX webhook_deliveries_in_order ON tieout.webhook_deliveries (endpoint, position)",
+    "CREATE INDEX webhook_deliveries_when ON tieout.webhook_deliveries (asked_at)",
     *append_only("webhook_deliveries"),
     *readable("webhook_deliveries", "INSERT"),
     *own_rows("webhook_deliveries"),
@@ -139,4 +143,5 @@ def downgrade() -> None:
     op.execute("DROP TABLE tieout.webhook_outcomes, tieout.webhook_attempts, tieout.webhook_deliveries")
     op.execute("DROP TABLE tieout.webhook_secrets, tieout.webhook_endpoints")
     op.execute("ALTER TABLE tieout.notices DROP CONSTRAINT of_its_customer")
+    op.execute("DROP INDEX tieout.notices_of_customer, tieout.notices_when")
     op.execute("DROP TABLE tieout.notice_tries")

@@ -60,6 +60,22 @@ def test_the_notice_that_marks_an_invoice_as_told_is_written_after_all_others_of
     assert told == ["pool_used/acme-2026/year/2026-10-01/75", "alert/a0/2026-10", "invoice_ready/2026-10@1/acme/USD"]
 
 
+def test_pools_that_can_not_be_read_hold_up_no_invoice() -> None:
+    def refuse(_contract: str) -> None:
+        raise NobodyToTell("an opening that does not add up")
+
+    statement = a_statement(usage("a", "800.00"))
+    outside = an_outside(
+        Outbox(unannounced=lambda _since: ("2026-10@1/acme/USD",)),
+        invoices=SimpleNamespace(invoice=lambda _reference: an_issued(statement)),
+        evidence=SimpleNamespace(
+            statement=lambda _fingerprint: statement, issued_statements=lambda _contract, _before: ()
+        ),
+        terms=SimpleNamespace(contracts=lambda _customer: (), opening=refuse),
+    )
+    assert [one.kind for one in Notify(outside)._due()] == [NoticeKind.INVOICE_READY]
+
+
 def test_the_nights_are_told_where_finance_has_an_address_and_nowhere_else() -> None:
     nights = Outbox(unwatched=lambda _since: (("2026-10", date(2026, 10, 15)),))
     watches = SimpleNamespace(alerts=lambda _month, _night: (a_night_alert(),))

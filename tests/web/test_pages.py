@@ -221,6 +221,25 @@ def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
     assert browser.get("/alerts").text.count("/end") == 1
 
 
+def test_an_alert_is_set_for_days_of_a_pool_that_is_there(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    page = browser.get("/alerts").text
+    assert re.findall(r'<option value="([^"]*)">', page) == ["total/", "depletes/pool", "pool/pool"]
+    token = csrf_in(page)
+    for what, threshold, status in (
+        ("depletes/pool", "30", 303),
+        ("depletes/pool", "30.5", 422),
+        ("depletes/pool", "367", 422),
+        ("expires/pool", "30", 404),  # a commitment is no credit
+        ("depletes/other", "30", 404),
+        ("total/pool", "30", 404),
+        ("nonsense", "30", 404),
+    ):
+        answer = browser.post("/alerts", data={"csrf": token, "threshold": threshold, "what": what})
+        assert answer.status_code == status, (what, threshold)
+    assert "pool lasts no longer than" in browser.get("/alerts").text
+
+
 @pytest.mark.parametrize("text", ["", "-1", "0", "NaN", "Infinity", "1e40", "=1", "ten", "1,000"])
 def test_a_threshold_that_is_no_amount_is_refused(filled: World, text: str) -> None:
     browser = filled.signed_in("acme-admin")
