@@ -15,7 +15,7 @@ from models.money import is_currency, money_text
 from models.notice import Notice, NoticeKind, month_words
 from models.statement import Pool, Statement
 from models.value import decimal_text
-from models.watch import NightAlert
+from models.watch import Concern, NightAlert
 
 POOL_MARKS = (50, 75, 90, 100)
 ENTITLEMENT_MARKS = (80, 100)
@@ -195,7 +195,7 @@ def depletion_notices(
 def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:
     """Return the notice to finance of what was new on a night of a month; `alerts` are that night's, at least one."""
     month, night = alerts[0].month, alerts[0].night.isoformat()
-    words = tuple(f"{one.concern.kind.value.replace('_', ' ')}: {one.concern.words}" for one in alerts)
+    words = tuple(_concern(one.concern) for one in alerts)
     more = (f"And {len(words) - MOST_CONCERNS} more.",) if len(words) > MOST_CONCERNS else ()
     return Notice(
         id=f"{NoticeKind.WATCH_ALERT}/{month}/{night}",
@@ -211,6 +211,15 @@ def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:
         path="/close",
         written_at=at,
     )
+
+
+def _concern(concern: Concern) -> str:
+    """Return a concern as a letter says it: whose, what, and the money at risk, where there is any."""
+    whose = f"{concern.customer}, " if concern.customer is not None else ""
+    risk = ""
+    if concern.amount is not None and concern.currency is not None:
+        risk = f" At risk: {money_text(concern.amount, concern.currency)}."
+    return f"{whose}{concern.kind.value.replace('_', ' ')}: {concern.words.rstrip('.')}.{risk}"
 
 
 def _left(pool: Pool) -> str:

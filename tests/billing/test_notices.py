@@ -156,7 +156,18 @@ def test_finance_is_told_of_a_night_once_with_all_that_was_new() -> None:
     notice = watch_notice([a_night_alert(1), a_night_alert(2)], AT)
     assert (notice.id, notice.kind) == ("watch_alert/2026-10/2026-10-15", NoticeKind.WATCH_ALERT)
     assert notice.subject == "Watch of 2026-10: 2 new on 2026-10-15"
-    assert notice.sentences[1:] == ("hole: batch 1 is missing", "hole: batch 2 is missing")
+    assert notice.sentences[1:] == ("acme, hole: batch 1 is missing.", "acme, hole: batch 2 is missing.")
+
+
+def test_a_concern_says_the_money_at_risk_and_none_of_nobodys() -> None:
+    night = a_night_alert()
+    risky = night.concern.model_copy(update={"amount": Decimal("12.345"), "currency": "USD"})
+    nobodys = night.concern.model_copy(update={"kind": ConcernKind.COST_DRIFT, "customer": None})
+    alerts = [night.model_copy(update={"concern": one}) for one in (risky, nobodys)]
+    assert watch_notice(alerts, AT).sentences[1:] == (
+        "acme, hole: batch 1 is missing. At risk: 12.35 USD.",
+        "cost drift: batch 1 is missing.",
+    )
 
 
 def test_a_night_with_very_much_is_counted_not_listed() -> None:
