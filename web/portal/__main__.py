@@ -11,6 +11,7 @@ from runtime import settings, wiring
 from runtime.clock import SystemClock
 from runtime.portal import Portal
 from runtime.rooms import refuse_strangers
+from runtime.webhook_desk import desks
 from web.face import PATIENCE_SECONDS, Face
 from web.portal.app import TITLE, portal_of
 
@@ -31,7 +32,8 @@ def main(
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)
     mailer = wiring.mailer_of(config)
     send = mailer.sign_in_link if mailer else no_mail
-    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity)
+    hooks = desks(books, wiring.sealer_of(config), wiring.webhook_client_of(config), clock)
+    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity, hooks)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,

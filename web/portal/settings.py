@@ -5,9 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from models.notice import OWED, NoticeKind
+from models.notice import CHOICES, NoticeKind
+from models.webhook import EventType
 from web.face import face_of
 from web.portal.reading import reader_of
+from web.portal.webhooks import desk_of
 from web.problem import not_found
 from web.sessions import AsGuest, MayChange
 
@@ -26,7 +28,9 @@ def settings(request: Request, guest: AsGuest) -> Response:
         contract=books.contract(),
         users=books.kept.users(),
         shares=books.kept.shares(),
-        notices=[(kind.value, kind not in unwanted) for kind in NoticeKind if kind not in OWED],
+        notices=[(kind.value, kind not in unwanted) for kind in CHOICES],
+        webhooks=desk_of(request, guest),
+        types=[one.value for one in EventType],
     )
 
 
@@ -35,7 +39,7 @@ def choose(
     request: Request, guest: MayChange, kind: Annotated[NoticeKind, Form()], wanted: Annotated[bool, Form()]
 ) -> Response:
     """Choose whether a kind of mail is wanted; of what is owed by contract there is no choice."""
-    if kind in OWED:
+    if kind not in CHOICES:
         raise not_found()
     now = face_of(request).clock.now()
     reader_of(request, guest).notices.choose(guest.customer, kind, wanted, guest.user or guest.name, now)

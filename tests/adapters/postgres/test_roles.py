@@ -23,7 +23,8 @@ import models.tables.notices
 import models.tables.rates
 import models.tables.stripe_events
 import models.tables.terms
-import models.tables.watches  # noqa: F401  all rows are declared
+import models.tables.watches
+import models.tables.webhooks  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from migrations.roles import ROLES, NoPassword, role_url
@@ -105,8 +106,18 @@ MAY_WRITE = {
         "tieout.portal_users",
         "tieout.views",
         "tieout.notice_choices",
+        "tieout.webhook_deliveries",
     ),
-    "portal": ("tieout.share_links", "tieout.exports", "tieout.alerts", "tieout.views", "tieout.notice_choices"),
+    "portal": (
+        "tieout.share_links",
+        "tieout.exports",
+        "tieout.alerts",
+        "tieout.views",
+        "tieout.notice_choices",
+        "tieout.webhook_endpoints",
+        "tieout.webhook_secrets",
+        "tieout.webhook_deliveries",
+    ),
 }
 """What the console and the portal may write; changing and deleting is refused there too."""
 
@@ -123,6 +134,9 @@ def test_the_worker_writes_neither_decisions_nor_people_and_changes_nothing(data
     for statement in (
         "INSERT INTO tieout.decisions DEFAULT VALUES",
         "INSERT INTO tieout.people DEFAULT VALUES",
+        "INSERT INTO tieout.webhook_endpoints DEFAULT VALUES",
+        "INSERT INTO tieout.webhook_secrets DEFAULT VALUES",
+        "UPDATE tieout.webhook_endpoints SET url = 'https://elsewhere.example/'",
         "INSERT INTO tieout.rate_proposals DEFAULT VALUES",
         "INSERT INTO tieout.api_keys DEFAULT VALUES",
         "SELECT key_sha256 FROM tieout.api_keys",
@@ -153,6 +167,7 @@ NOT_ALL = {
     "tieout.sign_in_links": "id, customer, portal_user, person, made_at, expires_at, spent_at",
     "tieout.web_sessions": "id, face, customer, portal_user, person, made_at, expires_at, ended_at",
     "tieout.share_links": "id, customer, scope, made_by, made_at, expires_at, revoked_at",
+    "tieout.webhook_secrets": "endpoint, customer, made_by, made_at",
 }
 """Tables with a column nobody reads: what a token or a key is looked up by."""
 
@@ -226,6 +241,11 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "statement_uses",
         "statements",
         "views",
+        "webhook_attempts",
+        "webhook_deliveries",
+        "webhook_endpoints",
+        "webhook_outcomes",
+        "webhook_secrets",
     ]
     assert all(row[1:] == (True, True) for row in rows)
 
