@@ -29,6 +29,8 @@ NOT_FOR_WORKERS = {
     "identity_client",
     "identity_secret",
     "pages_secret",
+    "api_reads_per_minute",
+    "api_writes_per_minute",
     "token",
 }
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|_PWD|TOKEN", re.IGNORECASE)

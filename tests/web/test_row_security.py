@@ -31,6 +31,7 @@ def act(world: World) -> None:
             ("/exports", {"month": "2026-10", "kind": "lines", "format": "csv"}),
             ("/alerts", {"threshold": "100"}),
             ("/settings/notices", {"kind": "pool_used", "wanted": "false"}),
+            ("/keys", {"name": "books", "writes": "true"}),
             ("/shares", {"reference": f"2026-10@1/{customer}/USD", "days": "7"}),
         ):
             assert browser.post(path, data={"csrf": token, **data}).status_code in (200, 303), path
@@ -45,6 +46,7 @@ def test_no_customer_named_shows_no_row_of_any_table(filled: World) -> None:
             assert connection.execute(f"SELECT count(*) FROM tieout.{table}").fetchone() == (0,), table
             # An empty table would prove nothing.
             if table not in WITHOUT_CUSTOMER | {
+                "api_writes",
                 "corrections",
                 "customer_closes",
                 "draft_statements",
@@ -79,6 +81,12 @@ def test_a_customer_sees_their_own_rows_and_a_name_holds_for_one_transaction(fil
         "UPDATE tieout.statements SET total = 0",
         "SELECT session_sha256 FROM tieout.web_sessions",
         "SELECT link_sha256 FROM tieout.share_links",
+        "SELECT key_sha256 FROM tieout.customer_keys",
+        "UPDATE tieout.customer_keys SET scopes = '{read,write}'",
+        "INSERT INTO tieout.customer_keys (id, name, key_sha256, customer, scopes, made_by, made_at)"
+        " VALUES ('k', 'k', repeat('a', 64), 'bolt', '{read}', 'bolt-admin', now())",
+        "INSERT INTO tieout.api_writes (caller, key, customer, request_sha256, began_at, held_until)"
+        " VALUES ('c', 'k', 'bolt', repeat('a', 64), now(), now())",
         "SELECT * FROM tieout.person_of_session('x', now())",
         "SELECT tieout.open_person_session('i', 's', 'x', 't', now(), now())",
         "SELECT tieout.view_as('s', 'bolt', 'x', 't', now(), now())",
@@ -96,7 +104,7 @@ def test_anothers_alert_and_link_can_be_neither_ended_nor_revoked(filled: World)
     act(filled)
     with filled.books.connect("portal") as connection:
         connection.execute("SELECT set_config('tieout.customer', 'acme', true)")
-        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at")):
+        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at"), ("customer_keys", "revoked_at")):
             changed = connection.execute(f"UPDATE tieout.{table} SET {column} = now() WHERE customer = 'bolt'")
             assert changed.rowcount == 0
         connection.commit()

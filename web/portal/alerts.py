@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from billing.alerting import AlertKind, firings
-from models.visitor import Alert
+from runtime.customer_desk import CustomerDesk
 from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
@@ -16,7 +16,6 @@ from web.problem import Problem, not_found
 from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
-MOST = 50
 
 
 @router.get("/alerts")
@@ -46,22 +45,9 @@ def add(
     subject: Annotated[str, Form(max_length=128)] = "",
 ) -> Response:
     """Add an alert: of the month's total, or of a pool by name."""
-    books, face = reader_of(request, guest), face_of(request)
-    if subject and subject not in {view.pool for view in books.pools()}:
+    desk = CustomerDesk(reader_of(request, guest), request.app.state.issuer, guest.who, face_of(request).clock)
+    if desk.add_alert(new_id(), subject, _threshold(threshold, percent=bool(subject))) is None:
         raise not_found()
-    if len(books.kept.alerts()) >= MOST:
-        raise Problem(HTTPStatus.CONFLICT, f"There are {MOST} alerts already.", "End one first.")
-    books.kept.keep_alert(
-        Alert(
-            id=new_id(),
-            customer=guest.customer,
-            kind=(AlertKind.POOL if subject else AlertKind.TOTAL).value,
-            subject=subject,
-            threshold=_threshold(threshold, percent=bool(subject)),
-            made_by=guest.who,
-            made_at=face.clock.now(),
-        )
-    )
     return RedirectResponse("/alerts", 303)
 
 

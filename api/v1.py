@@ -1,0 +1,62 @@
+"""V1: what the customers' API and finance's are both made of, and the parts of a question they share."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Query
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import AfterValidator, StringConstraints
+
+from api import refused
+from api.limiting import Guarded
+from api.problem import Problem, refuse_unknown
+
+MONTH = r"^2[01]\d\d-(0[1-9]|1[0-2])$"
+MonthOf = Annotated[str, StringConstraints(pattern=MONTH)]
+"""A month in an address or a body, such as 2026-10."""
+
+
+def _plain(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("expected text without the character NUL")
+    return text
+
+
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain)]
+"""Words in a body."""
+
+Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
+"""An id in an address or a body."""
+
+Chosen = Annotated[Name | None, Query()]
+"""What a filter chooses; null: everything."""
+
+bearer = HTTPBearer(auto_error=False)
+
+
+def app_of(title: str, description: str) -> FastAPI:
+    """Return an app without questions: problems, limits of a body and headers are the same for both."""
+    app = FastAPI(
+        title=title,
+        version="1",
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        responses=refused.RESPONSES,
+        dependencies=[Depends(refuse_unknown)],
+    )
+    refused.told_by(app)
+    app.add_middleware(Guarded)
+    return app
+
+
+def token_of(given: HTTPAuthorizationCredentials | None) -> str:
+    """Return the token of a question; raises Problem 401. Cookies are never looked at."""
+    if given is None:
+        raise nobody("a key is needed: Authorization: Bearer …")
+    return given.credentials
+
+
+def nobody(said: str) -> Problem:
+    """Return the answer to a question without a key, or with one that opens nothing."""
+    return Problem(HTTPStatus.UNAUTHORIZED, "no_key", said, {"WWW-Authenticate": "Bearer"})
