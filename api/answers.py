@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 def tagged(request: Request, answer: BaseModel, said: str | None = None) -> Response:
     """Return an answer with its ETag; `said` stands for what of it counts, where it also says when it was asked."""
-    body = answer.model_dump_json()
+    body = answer.model_dump_json(by_alias=True)  # as the OpenAPI page and the files of the format have it
     tag = f'"{hashlib.sha256((body if said is None else said).encode()).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     given = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
@@ -20,4 +20,4 @@ def tagged(request: Request, answer: BaseModel, said: str | None = None) -> Resp
 
 def told(answer: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the answer to a write."""
-    return Response(answer.model_dump_json(), status, {"Cache-Control": "no-store"}, "application/json")
+    return Response(answer.model_dump_json(by_alias=True), status, {"Cache-Control": "no-store"}, "application/json")

@@ -34,9 +34,9 @@ class Cursor(Value):
             cursor = cls.from_text(base64.urlsafe_b64decode(word + "=" * (-len(word) % 4)).decode())
             known = cursor.known_at is not None and datetime.fromisoformat(cursor.known_at).tzinfo is not None
         except (ValueError, binascii.Error) as error:
-            raise _none_of_ours() from error
-        if known is not timed:
-            raise _none_of_ours()
+            raise none_of_ours() from error
+        if known is not timed or any("\x00" in part for part in cursor.after):
+            raise none_of_ours()
         return cursor
 
 
@@ -89,5 +89,6 @@ def count_place(number: int) -> str:
     return f"{number:020}"
 
 
-def _none_of_ours() -> Problem:
+def none_of_ours() -> Problem:
+    """Return the answer to a cursor we did not give out."""
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "malformed", "this cursor is none of ours")

@@ -24,6 +24,9 @@ class ProblemBody(BaseModel):
     line: int | None = Field(default=None, description="which line of a quote, counted from 0")
     field: str | None = Field(default=None, description="the place of the fault, such as lines[1].meter")
     remedy: str | None = None
+    facts: dict[str, str] | None = Field(
+        default=None, description="what the refusal is about, such as a verdict's code"
+    )
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {

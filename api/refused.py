@@ -14,7 +14,7 @@ from temporalio.service import RPCError
 
 from activities.change_rate import NoProposal
 from api import problem
-from api.problem import Problem, ProblemBody
+from api.problem import Problem
 from models.books import FourEyes, NotAuthenticated
 from models.refusal import Refusal
 from runtime.close_desk import NotYours
@@ -33,7 +33,7 @@ REFUSED = (Problem, Refusal, RPCError)
 RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {
         "description": status.phrase,
-        "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     for status in (
         HTTPStatus.BAD_REQUEST,
@@ -48,7 +48,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
     )
 }
-"""How every question may be refused, for the OpenAPI page."""
+"""How every question may be refused, for the OpenAPI page; `api.v1` adds what a Problem is."""
 
 
 def not_found() -> Problem:

@@ -1,7 +1,7 @@
 """V1: what the customers' API and finance's are both made of, and the parts of a question they share."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -9,7 +9,7 @@ from pydantic import AfterValidator, StringConstraints
 
 from api import refused
 from api.limiting import Guarded
-from api.problem import Problem, refuse_unknown
+from api.problem import Problem, ProblemBody, refuse_unknown
 
 MONTH = r"^2[01]\d\d-(0[1-9]|1[0-2])$"
 MonthOf = Annotated[str, StringConstraints(pattern=MONTH)]
@@ -28,15 +28,25 @@ Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_plain)
 Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)]
 """An id in an address or a body."""
 
-Chosen = Annotated[Name | None, Query()]
-"""What a filter chooses; null: everything."""
+Chosen = Annotated[Name | None, Query(min_length=1)]
+"""What a filter chooses; left out: everything."""
 
 bearer = HTTPBearer(auto_error=False)
 
 
+class Questions(FastAPI):
+    """An app whose OpenAPI page says once what a problem is."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the page."""
+        page = super().openapi()
+        page["components"]["schemas"].setdefault("Problem", ProblemBody.model_json_schema())
+        return page
+
+
 def app_of(title: str, description: str) -> FastAPI:
     """Return an app without questions: problems, limits of a body and headers are the same for both."""
-    app = FastAPI(
+    app = Questions(
         title=title,
         version="1",
         description=description,

@@ -35,8 +35,8 @@ def usage(
     request: Request,
     caller: Reader,
     month: Asked = None,
-    by: Annotated[Name, Query(description="a dimension, or `component` for the meter")] = COMPONENT,
-    meter: Annotated[Name | None, Query(description="of this meter alone")] = None,
+    by: Annotated[Name, Query(min_length=1, description="a dimension, or `component` for the meter")] = COMPONENT,
+    meter: Annotated[Name | None, Query(min_length=1, description="of this meter alone")] = None,
 ) -> Response:
     """Return a month's usage by day and group; what lacks the dimension is in the group of its meter."""
     newest = month_of(caller.books, month)

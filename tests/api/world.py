@@ -8,13 +8,25 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from adapters.postgres.api_writes import PostgresApiWrites
+from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.customer_keys import PostgresCustomerKeys
+from adapters.postgres.desk import PostgresDesk, by_token, seed_people
+from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.portal import PostgresPortal
+from adapters.postgres.rate_changes import PostgresRateChanges
+from adapters.postgres.statements import PostgresStatements
+from adapters.postgres.terms import PostgresTerms
 from api.customers.app import customers_of
 from api.customers.callers import Door
+from api.finance.app import finance_of
+from api.finance.callers import Door as FinanceDoor
 from api.limiting import Limits
 from models.access import CustomerKey, CustomerScope
+from models.close import DecisionKind, Role, Stage, State
+from models.rate_change import RateProposal
+from runtime.console import Console
 from runtime.portal import Portal
+from tests.adapters.postgres.rows import a_decision, a_rate, an_entry
 from tests.web.conftest import URL, World
 
 BOTH = (CustomerScope.READ, CustomerScope.WRITE)
@@ -84,3 +96,55 @@ def client_of(world: World, app: FastAPI) -> TestClient:
     client = TestClient(app, base_url=URL, raise_server_exceptions=False)
     world.clients.append(client)
     return client
+
+
+PEOPLE = {
+    "audra": Role.AUDITOR,
+    "erik": Role.ENGINEER,
+    "pia": Role.PREPARER,
+    "aron": Role.APPROVER,
+    "cora": Role.CONTROLLER,
+}
+MONTH = "2026-10"
+
+
+def finance_app(world: World, limits: Limits | None = None) -> FastAPI:
+    """Return finance's API over a world's books in which acme's October waits for its approval.
+
+    It has no way to the workflows.
+    """
+    seed_people(world.books.owner_url, [(who, who.title(), (role,), f"t-{who}") for who, role in PEOPLE.items()])
+    worker, role = world.books.as_role("worker"), world.books.as_role("console")
+    closes, at = PostgresCloses(worker), world.clock.at
+    closes.open_close("2026-09", 1, "pia", False, at)
+    closes.open_close(MONTH, 1, "pia", True, at)
+    for customer in ("acme", "bolt"):
+        view = PostgresStatements(worker, customer).newest(MONTH)
+        assert view is not None
+        state = State.WAITING if customer == "acme" else State.DONE
+        closes.project(
+            MONTH, 1, customer, Stage.APPROVE if customer == "acme" else Stage.PUBLISH, state, at, "1 to approve",
+            statement=view.kept_as, total="140", currency="USD",
+        )  # fmt: skip
+    PostgresTerms(worker).add_rates([a_rate("2026-01-01"), a_rate("2026-10-20", "2")], "pia", "cora", at)
+    proposal = RateProposal(table="file", version=a_rate("2026-11-01", "3"), known=a_rate("2026-10-20", "2"))
+    PostgresRateChanges(role).propose([proposal], "pia", at)
+    journal = PostgresJournal(worker)
+    journal.post([an_entry(f"k{n}", f"{n}.50", ("acme", "bolt")[n % 2]) for n in range(1, 6)], "pia", at)
+    desk = PostgresDesk(role)
+    for number in range(1, 4):
+        said = f"00000000-0000-0000-0000-00000000000{number}"
+        desk.write(a_decision(said, kind=DecisionKind.RETRY, person=desk.person("t-pia"), subject="rate"))
+    return finance_of(
+        FinanceDoor(
+            Console(role, clock=world.clock, desk=by_token),
+            PostgresApiWrites(role),
+            world.clock,
+            limits or Limits(100_000, 100_000),
+        )
+    )
+
+
+def as_person(world: World, app: FastAPI, who: str) -> Program:
+    """Return a program that acts as a person of finance."""
+    return Program(client_of(world, app), {"Authorization": f"Bearer t-{who}"})
