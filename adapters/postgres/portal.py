@@ -115,7 +115,7 @@ class PostgresPortal:
         self._write("UPDATE alerts SET ended_at = :at WHERE id = :id AND ended_at IS NULL", id=alert, at=at)
         return bool(self._rows("SELECT id FROM alerts WHERE id = :id", id=alert))
 
-    def keys(self) -> tuple[CustomerKey, ...]:
+    def program_keys(self) -> tuple[CustomerKey, ...]:
         """Return the keys of the customer's programs, newest first; none shows its secret."""
         rows = self._rows(
             "SELECT id, customer, name, scopes, made_by, made_at, revoked_at FROM customer_keys"

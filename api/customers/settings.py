@@ -60,7 +60,7 @@ def settings(request: Request, caller: Reader) -> Response:
             users=kept.users(),
             notices=_choices(caller),
             shares=kept.shares(),
-            keys=kept.keys(),
+            keys=kept.program_keys(),
         ),
     )
 

@@ -18,8 +18,16 @@ def hold(app: FastAPI, headers: Mapping[str, str], examples: int = 12, *, alone:
     What the page allows may still be refused by a rule: a month that was never rated, a pool there is none of. With
     `alone` the app has no way to the workflows, and may say so (503) to a write; any other 5xx is a fault.
     """
-    checks = [positive_data_acceptance, *([not_a_server_error] if alone else [])]
-    page = schemathesis.openapi.from_asgi("/openapi.json", app)
+    checks: Any = [positive_data_acceptance, *([not_a_server_error] if alone else [])]
+    return _hold(schemathesis.openapi.from_asgi("/openapi.json", app), headers, examples, checks)
+
+
+def hold_served(page: str, headers: Mapping[str, str], examples: int) -> int:
+    """Hold an app that is served to its page, of which this is the address; return how many questions were drawn."""
+    return _hold(schemathesis.openapi.from_url(page), headers, examples, [positive_data_acceptance])
+
+
+def _hold(page: Any, headers: Mapping[str, str], examples: int, checks: Any) -> int:
     drawn = 0
     for found in page.get_all_operations():
         assert isinstance(found, Ok), found

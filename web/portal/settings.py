@@ -28,7 +28,7 @@ def settings(request: Request, guest: AsGuest) -> Response:
         contract=books.contract(),
         users=books.kept.users(),
         shares=books.kept.shares(),
-        keys=books.kept.keys(),
+        keys=books.kept.program_keys(),
         notices=[(kind.value, kind not in unwanted) for kind in NoticeKind if kind not in OWED],
     )
 
