@@ -55,11 +55,11 @@ class Paging(Frozen):
 
 
 def paging(
-    cursor: Annotated[str | None, Query(max_length=2000, description="`next` of the page before")] = None,
+    cursor: Annotated[str | None, Query(min_length=1, max_length=2000, description="`next` of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
 ) -> Paging:
     """Return which page is asked for; raises Problem."""
-    return Paging(cursor=Cursor.from_word(cursor) if cursor else None, limit=limit)
+    return Paging(cursor=Cursor.from_word(cursor) if cursor is not None else None, limit=limit)
 
 
 AsPages = Annotated[Paging, Depends(paging)]

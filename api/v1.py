@@ -1,9 +1,11 @@
 """V1: what the customers' API and finance's are both made of, and the parts of a question they share."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, StringConstraints
 
@@ -44,8 +46,8 @@ class Questions(FastAPI):
         return page
 
 
-def app_of(title: str, description: str) -> FastAPI:
-    """Return an app without questions: problems, limits of a body and headers are the same for both."""
+def app_of(title: str, description: str, routers: Iterable[APIRouter] = ()) -> FastAPI:
+    """Return an app over questions: problems, limits of a body and headers are the same for both."""
     app = Questions(
         title=title,
         version="1",
@@ -53,11 +55,19 @@ def app_of(title: str, description: str) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=refused.RESPONSES,
+        generate_unique_id_function=_name_of,
         dependencies=[Depends(refuse_unknown)],
     )
     refused.told_by(app)
     app.add_middleware(Guarded)
+    for router in routers:
+        app.include_router(router)
     return app
+
+
+def _name_of(route: APIRoute) -> str:
+    """Return a question's name on the OpenAPI page: what its module is about, and what it asks of it."""
+    return f"{route.endpoint.__module__.rpartition('.')[2]}_{route.name}"
 
 
 def token_of(given: HTTPAuthorizationCredentials | None) -> str:

@@ -5,16 +5,16 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import tagged, told
-from api.customers.callers import AsOnce, Reader, Writer
+from api.customers.callers import AsOnce, Caller, Reader, Writer
 from api.pages import AsPages, Page, at_place, page_of
 from api.problem import Problem
 from api.refused import not_found
 from api.v1 import Name
-from billing.alerting import AlertKind
+from billing.alerting import AlertKind, Firing, firings
 from models.value import Exact, Frozen, Instant
 from models.visitor import Alert
 
@@ -31,6 +31,7 @@ class AlertSet(Frozen):
     threshold: Exact
     made_by: str
     made_at: Instant
+    fired: tuple[Firing, ...] = Field(description="issued months in which it would have been told, and of what value")
 
 
 class AlertAsked(Frozen):
@@ -50,7 +51,7 @@ class Ended(Frozen):
 def alerts(request: Request, caller: Reader, asked: AsPages) -> Response:
     """List the alerts in force, oldest first."""
     rows, following = page_of(caller.books.kept.alerts(), lambda one: (at_place(one.made_at), one.id), asked)
-    return tagged(request, Page[AlertSet](items=tuple(map(_set, rows)), next=following))
+    return tagged(request, Page[AlertSet](items=_set(caller, *rows), next=following))
 
 
 @router.post("/alerts", response_model=AlertSet)
@@ -66,7 +67,8 @@ async def add(caller: Writer, once: AsOnce, asked: AlertAsked) -> Response:
         made = await run_in_threadpool(caller.desk.add_alert, once.id.hex, asked.pool or "", threshold)
         if made is None:
             raise not_found()
-        return told(_set(made))
+        [shown] = await run_in_threadpool(_set, caller, made)
+        return told(shown)
 
     return await once.answered(act)
 
@@ -83,12 +85,18 @@ async def end(caller: Writer, once: AsOnce, alert_id: Annotated[Name, Path()]) -
     return await once.answered(act)
 
 
-def _set(one: Alert) -> AlertSet:
-    return AlertSet(
-        id=one.id,
-        kind=AlertKind(one.kind),
-        pool=one.subject or None,
-        threshold=one.threshold,
-        made_by=one.made_by,
-        made_at=one.made_at,
+def _set(caller: Caller, *alerts: Alert) -> tuple[AlertSet, ...]:
+    newest, pools = caller.books.newest(), caller.books.pools()
+    issued = caller.books.issued(newest.statement.contract) if newest else ()
+    return tuple(
+        AlertSet(
+            id=one.id,
+            kind=AlertKind(one.kind),
+            pool=one.subject or None,
+            threshold=one.threshold,
+            made_by=one.made_by,
+            made_at=one.made_at,
+            fired=firings(AlertKind(one.kind), one.subject, one.threshold, issued, pools),
+        )
+        for one in alerts
     )

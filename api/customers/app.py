@@ -13,8 +13,7 @@ def customers_of(door: Door) -> FastAPI:
         "Tieout for customers",
         "What a customer is billed, and why. A key is made in the settings of the pages by an administrator. Amounts"
         " are exact decimals in quotes, stored and never computed here; times are instants in UTC.",
+        [one.router for one in (statements, usage, pools, invoices, exports, alerts, settings)],
     )
     app.state.door = door
-    for questions in (statements, usage, pools, invoices, exports, alerts, settings):
-        app.include_router(questions.router)
     return app

@@ -14,8 +14,10 @@ def finance_of(door: Door) -> FastAPI:
         "Closes, findings, approvals, the journal and the catalog. The key is a person's own desk token, the one the"
         " terminal takes; who prepared may not approve here either. Amounts are exact decimals in quotes, stored and"
         " never computed here; times are instants in UTC.",
+        [
+            one.router
+            for one in (closes, customers, findings, approvals, period, invoices, journal, rates, contracts, audit)
+        ],
     )
     app.state.door = door
-    for questions in (closes, customers, findings, approvals, period, invoices, journal, rates, contracts, audit):
-        app.include_router(questions.router)
     return app

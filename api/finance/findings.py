@@ -12,9 +12,10 @@ from api.pages import AsPages, Page, page_of
 from api.v1 import Chosen, Name, Text
 from models.approval import Verdict
 from models.close import DecisionKind
+from models.money import Currency
 from models.reconciliation import Answer, Cause
 from models.reports import OpenFinding
-from models.value import Frozen
+from models.value import Exact, Frozen
 
 router = APIRouter(prefix="/v1")
 FindingId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -25,6 +26,13 @@ class FindingShown(Frozen):
 
     open: OpenFinding
     holds: bool
+
+
+class AtRisk(Frozen):
+    """How many findings hold somebody, and the money at risk by currency, whichever way they would go."""
+
+    findings: int
+    amounts: dict[Currency, Exact]
 
 
 class Resolve(Frozen):
@@ -92,6 +100,14 @@ def findings(
     rows, following = page_of(found, lambda one: (one.finding.customer, one.finding.id), asked)
     shown = tuple(FindingShown(open=one, holds=one.holds) for one in rows)
     return tagged(request, Page[FindingShown](items=shown, next=following))
+
+
+@router.get("/closes/{month}/findings/at-risk", response_model=AtRisk)
+def at_risk(request: Request, asks: Asks, month: Month, revision: Revision = 1) -> Response:
+    """Return the money at risk of the findings that hold somebody."""
+    asks.known(month, revision)
+    found = asks.console.books.exceptions(month, revision)
+    return tagged(request, AtRisk(findings=len(found), amounts=asks.console.at_risk(found)))
 
 
 @router.post("/closes/{month}/findings/resolve", response_model=Decided, responses=ACCEPTED)

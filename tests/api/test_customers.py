@@ -88,6 +88,7 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
     made = acme.post("/v1/alerts", {"threshold": "80", "pool": "pool"}).json()
     assert (made["kind"], made["pool"], made["threshold"]) == ("pool", "pool", "80")
     assert acme.pages("/v1/alerts") == [made]
+    assert made["fired"] == [{"month": "2026-10", "value": "100"}]  # 60 in September, 100 of 100 in October
     assert acme.post(f"/v1/alerts/{made['id']}/end").status_code == 200
     assert acme.pages("/v1/alerts") == []
     for body in ({"threshold": "0"}, {"threshold": "101", "pool": "pool"}, {"threshold": "1e3"}, {"threshold": 5}):
@@ -161,6 +162,9 @@ def test_an_answer_has_a_tag_and_is_not_sent_to_who_has_it(filled: World) -> Non
 def test_a_parameter_there_is_none_of_and_a_cursor_of_nobody_are_refused(filled: World) -> None:
     acme = program(filled)
     assert "limit" in acme.get("/v1/invoices", monht="2026-10").json()["detail"]
+    twice = acme.client.get("/v1/invoices?limit=1&limit=2", headers=acme.headers)
+    assert (twice.status_code, twice.json()["type"]) == (422, "urn:tieout:problem:parameter_twice")
+    assert acme.get("/v1/invoices", cursor="").status_code == 422
     assert acme.get("/v1/invoices", cursor="bm9uZQ").status_code == 422
     assert acme.get("/v1/invoices", limit=1001).status_code == 422
 

@@ -92,6 +92,7 @@ def test_what_waits_is_told_with_the_list_that_would_be_signed(cora: Program) ->
     flux = cora.pages(f"{CLOSE}/flux", limit=1)
     assert {one["customer"] for one in flux} == {"acme", "bolt"}
     assert cora.pages(f"{CLOSE}/findings", everything=True) == []
+    assert cora.get(f"{CLOSE}/findings/at-risk").json() == {"findings": 0, "amounts": {}}
 
 
 def test_invoices_are_told_of_every_customer(cora: Program) -> None:

@@ -92,6 +92,9 @@ def test_a_month_from_start_to_lock_by_programs(faces: Faces) -> None:
     for one in pia.all(f"{CLOSE}/findings"):
         held.setdefault(one["open"]["finding"]["cause"], []).append(one["open"]["finding"]["id"])
     assert len(held) > 2
+    risk = pia.client.get(f"{CLOSE}/findings/at-risk").json()
+    assert risk["findings"] == len([one for found in held.values() for one in found])
+    assert set(risk["amounts"]) == {"USD"}
     for cause, findings in held.items():
         body = {"cause": cause, "findings": findings, "answer": "accept", "reason": f"the logs show {cause}"}
         told = pia.write(f"{CLOSE}/findings/resolve-kind", body)
@@ -151,5 +154,5 @@ def test_a_customers_program_is_told_the_invoice(faces: Faces) -> None:
 @pytest.mark.parametrize("face", ["portal", "console"])
 def test_nothing_drawn_from_a_served_page_is_a_fault_of_ours(faces: Faces, face: str) -> None:
     # Over HTTP, by an administrator's key and the controller's token, with the workflows there.
-    headers = {"Authorization": f"Bearer {faces.key if face == 'portal' else faces.tokens['audra']}"}
+    headers = {"Authorization": f"Bearer {faces.key if face == 'portal' else faces.tokens['cora']}"}
     assert hold_served(f"{getattr(faces, face)}/openapi.json", headers, examples=3) > 20
