@@ -8,6 +8,8 @@ import psycopg
 import pytest
 from fastapi import Request, Response
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.concurrency import run_in_threadpool
 
 from adapters.postgres.api_writes import PostgresApiWrites
@@ -66,6 +68,25 @@ def test_a_write_without_a_key_is_not_done(filled: World) -> None:
         assert answer.status_code == 400, answer.text
         assert answer.json()["type"] == "urn:tieout:problem:no_idempotency_key"
     assert acme.pages("/v1/alerts") == []
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["lines", "focus"])), min_size=1, max_size=6))
+def test_whatever_is_sent_in_whatever_order_each_key_does_its_first_write_once(
+    filled: World, sent: list[tuple[str, str]]
+) -> None:
+    acme = program(filled)
+    key_id = acme.get("/v1/key").json()["key"]
+    first: dict[str, tuple[str, bytes]] = {}
+    for key, kind in sent:
+        answer = acme.post("/v1/exports", {"month": "2026-10", "kind": kind, "format": "csv"}, key=key)
+        known = first.setdefault(key, (kind, answer.content))
+        if known[0] == kind:
+            assert (answer.status_code, answer.content) == (200, known[1])
+        else:
+            assert answer.status_code == 422
+    mine = [one for one in acme.pages("/v1/exports") if one["made_by"] == f"key:{key_id}"]
+    assert sorted(one["kind"] for one in mine) == sorted(kind for kind, _ in first.values())
 
 
 def test_a_key_is_its_callers_alone(filled: World) -> None:
