@@ -72,13 +72,14 @@ class CustomerDesk:
         self._books.kept.looked(self._who, what, self._clock.now())
         return export, made
 
-    def add_alert(self, alert_id: str, subject: str, threshold: Decimal) -> Alert | None:
-        """Keep an alert, once for its id, of the month's total or of a pool by name; None where there is no such pool.
+    def add_alert(self, alert_id: str, kind: AlertKind, subject: str, threshold: Decimal) -> Alert | None:
+        """Keep an alert, once for its id; None where there is no such pool. A month's total has no subject.
 
         Raises:
             TooManyAlerts: there are MOST_ALERTS in force.
         """
-        if subject and subject not in {view.pool for view in self._books.pools()}:
+        pools = {view.pool for view in self._books.pools()} if kind is not AlertKind.TOTAL else {""}
+        if subject not in pools:
             return None
         there = {one.id: one for one in self._books.kept.alerts()}
         if alert_id in there:
@@ -88,7 +89,7 @@ class CustomerDesk:
         alert = Alert(
             id=alert_id,
             customer=self._books.customer,
-            kind=(AlertKind.POOL if subject else AlertKind.TOTAL).value,
+            kind=kind.value,
             subject=subject,
             threshold=threshold,
             made_by=self._who,

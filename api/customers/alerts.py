@@ -37,8 +37,9 @@ class AlertSet(Frozen):
 class AlertAsked(Frozen):
     """An alert to be set: an amount of a month's total in the invoice's currency, or a percentage of a pool."""
 
+    kind: Annotated[AlertKind, Field(strict=False)] = AlertKind.TOTAL
     threshold: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}(\.[0-9]{1,12})?$")]
-    pool: Name | None = None
+    pool: Name | None = Field(default=None, description="by name; a month's total has none")
 
 
 class Ended(Frozen):
@@ -58,13 +59,13 @@ def alerts(request: Request, caller: Reader, asked: AsPages) -> Response:
 async def add(caller: Writer, once: AsOnce, asked: AlertAsked) -> Response:
     """Set an alert."""
     threshold = Decimal(asked.threshold)
-    if not threshold or (asked.pool and threshold > PERCENT):
+    if not threshold or (asked.kind is AlertKind.POOL and threshold > PERCENT):
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "malformed", "a threshold is more than zero, and a pool's at most 100"
         )
 
     async def act() -> Response:
-        made = await run_in_threadpool(caller.desk.add_alert, once.id.hex, asked.pool or "", threshold)
+        made = await run_in_threadpool(caller.desk.add_alert, once.id.hex, asked.kind, asked.pool or "", threshold)
         if made is None:
             raise not_found()
         [shown] = await run_in_threadpool(_set, caller, made)

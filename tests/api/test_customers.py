@@ -85,15 +85,22 @@ def test_a_file_is_made_listed_and_given_as_it_was_made(filled: World) -> None:
 
 def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
     acme = program(filled)
-    made = acme.post("/v1/alerts", {"threshold": "80", "pool": "pool"}).json()
+    made = acme.post("/v1/alerts", {"kind": "pool", "threshold": "80", "pool": "pool"}).json()
     assert (made["kind"], made["pool"], made["threshold"]) == ("pool", "pool", "80")
     assert acme.pages("/v1/alerts") == [made]
     assert made["fired"] == [{"month": "2026-10", "value": "100"}]  # 60 in September, 100 of 100 in October
     assert acme.post(f"/v1/alerts/{made['id']}/end").status_code == 200
     assert acme.pages("/v1/alerts") == []
-    for body in ({"threshold": "0"}, {"threshold": "101", "pool": "pool"}, {"threshold": "1e3"}, {"threshold": 5}):
+    for body in (
+        {"threshold": "0"},
+        {"kind": "pool", "threshold": "101", "pool": "pool"},
+        {"threshold": "1e3"},
+        {"threshold": 5},
+    ):
         assert acme.post("/v1/alerts", body).status_code == 422, body
-    assert acme.post("/v1/alerts", {"threshold": "5", "pool": "none"}).status_code == 404
+    for body in ({"threshold": "5", "pool": "pool"}, {"kind": "pool", "threshold": "5", "pool": "none"},
+                 {"kind": "pool", "threshold": "5"}):  # fmt: skip
+        assert acme.post("/v1/alerts", body).status_code == 404, body
 
 
 def test_settings_are_told_and_mail_is_chosen(filled: World) -> None:

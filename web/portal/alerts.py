@@ -46,7 +46,8 @@ def add(
 ) -> Response:
     """Add an alert: of the month's total, or of a pool by name."""
     desk = CustomerDesk(reader_of(request, guest), request.app.state.issuer, guest.who, face_of(request).clock)
-    if desk.add_alert(new_id(), subject, _threshold(threshold, percent=bool(subject))) is None:
+    kind = AlertKind.POOL if subject else AlertKind.TOTAL
+    if desk.add_alert(new_id(), kind, subject, _threshold(threshold, percent=bool(subject))) is None:
         raise not_found()
     return RedirectResponse("/alerts", 303)
 
