@@ -250,7 +250,7 @@ def window_of(outside: Outside, month: str) -> Period:
     customers = outside.terms.population(month)
     if not customers:
         raise NobodyToClose("no contract is in force", month=month)
-    zones = {outside.terms.contracts(customer)[-1].timezone for customer in customers}
+    zones = {versions[-1].timezone for versions in outside.terms.contracts_by_customer(customers).values()}
     months = [month_period(month, zone) for zone in sorted(zones | {outside.policy.timezone})]
     return Period(starts_at=min(one.starts_at for one in months), ends_at=max(one.ends_at for one in months))
 
@@ -265,8 +265,8 @@ def cuts_by_customer(outside: Outside, month: str) -> dict[str, tuple[datetime, 
     """Return where each customer's terms change inside the month, its own bounds among them."""
     rates = outside.terms.rates()
     found = {}
-    for customer in outside.terms.population(month):
-        contracts = terms.in_force(outside.terms.contracts(customer), customer, month)
+    for customer, versions in outside.terms.contracts_by_customer(outside.terms.population(month)).items():
+        contracts = terms.in_force(versions, customer, month)
         period = terms.month_of_customer(contracts, month)
         found[customer] = (*cuts.cuts_of(contracts, rates, month), period.starts_at, period.ends_at)
     return found

@@ -23,12 +23,25 @@ from activities.ports import (
     ObjectStore,
     RateChangeBook,
     TermsBook,
+    Unsealer,
     UsageSource,
     WatchBook,
+    WebhookBook,
+    WebhookCaller,
 )
 from billing.approval import ApprovalPolicy
 from models.entity import DEFAULT, Entity
 from models.usage_policy import UsagePolicy
+
+
+@dataclass(frozen=True)
+class WebhookTelling:
+    """What webhooks need: their book, what reads their secrets, what posts, and where their links lead."""
+
+    book: WebhookBook
+    sealer: Unsealer
+    caller: WebhookCaller
+    portal: str
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,16 @@ class Outside:
     scratch: Path  # where a pass over a source spills
     drafts: DraftBook | None = None  # None: running months are not rated between closes
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
-    mailer: Mailer | None = None  # None: nobody is told anything
+    mailer: Mailer | None = None  # None: nobody is mailed anything
+    webhooks: WebhookTelling | None = None  # None: no endpoint is told anything
+    finance: tuple[str, ...] = ()  # whom the nightly watch is mailed to; none: nobody
     cost_card: str = "list"  # what sources' own costs are compared with
     usage_memory_mib: int = 2048  # what one pass over a source may take
     shard_size: int = 500
     poll_seconds: int = 900
     reminder_hours: int = 24
+
+    @property
+    def tells(self) -> bool:
+        """Whether anybody is told anything: then notices are written."""
+        return self.mailer is not None or self.webhooks is not None

@@ -12,6 +12,7 @@ from models.rate_change import ChangeStep
 from models.stripe_event import Fate
 from models.usage import Identifier
 from models.value import Day, Frozen, Instant
+from models.webhook import Outcome
 
 
 class TriggerClose(Frozen):
@@ -584,6 +585,32 @@ class NoticesTold(Frozen):
 
     sent: int
     failed: int
+
+
+class DeliverWebhook(Frozen):
+    """A delivery of a notice to an endpoint; its number tells replays apart."""
+
+    endpoint: Identifier
+    notice: Identifier
+    number: int
+
+
+class WebhooksDue(Frozen):
+    """The deliveries that nobody has begun, at most so many a round."""
+
+    deliveries: tuple[DeliverWebhook, ...]
+
+
+class WebhookDelivered(Frozen):
+    """How a delivery ended."""
+
+    delivery: DeliverWebhook
+    outcome: Outcome
+
+
+def webhook_id(endpoint: str, notice: str) -> str:
+    """Return the workflow id of the deliveries of a notice to an endpoint: one runs at a time."""
+    return f"webhook/{endpoint}/{notice}"
 
 
 class ApplyEvent(Frozen):

@@ -33,7 +33,9 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
+from models.visitor import Alert
 from models.watch import Concern, NightAlert, Watch
+from models.webhook import Answer, Attempt, Delivery, Endpoint, Outcome, Sealed
 
 
 class UsageSource(Protocol):
@@ -94,6 +96,10 @@ class TermsBook(Protocol):
 
     def contracts(self, customer: str, known_at: datetime | None = None) -> tuple[Contract, ...]:
         """Return every version of a customer's contracts recorded by then, oldest first."""
+        ...
+
+    def contracts_by_customer(self, customers: Collection[str]) -> dict[str, tuple[Contract, ...]]:
+        """Return each of these customers' contracts, as `contracts` does; one without any is left out."""
         ...
 
     def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
@@ -364,7 +370,7 @@ class EventBook(Protocol):
 
 
 class NoticeBook(Protocol):
-    """What customers are told, and what of it was sent."""
+    """What customers and finance are told, and what of it was sent."""
 
     def unannounced(self, since: datetime) -> tuple[str, ...]:
         """Return the references of invoices that a close issued since, and nobody was told of."""
@@ -378,6 +384,14 @@ class NoticeBook(Protocol):
         """Return the contracts' last issued statements that have a credit which expires in between, by fingerprint."""
         ...
 
+    def unwatched(self, since: datetime) -> tuple[tuple[str, date], ...]:
+        """Return the months and nights since whose watch found something new, and finance was not told."""
+        ...
+
+    def alerts(self, customer: str) -> tuple[Alert, ...]:
+        """Return a customer's alerts in force, oldest first."""
+        ...
+
     def keep(self, notice: Notice) -> None:
         """Keep a notice, once for its id."""
         ...
@@ -386,8 +400,15 @@ class NoticeBook(Protocol):
         """Return a notice; raises KeyError."""
         ...
 
-    def unsent(self, most: int) -> tuple[str, ...]:
-        """Return the ids of notices that were neither sent nor opted out of, oldest first."""
+    def unsent(self, most: int, since: datetime) -> tuple[str, ...]:
+        """Return the ids of notices written since that were neither sent nor opted out of.
+
+        Those never tried come first, then the longest untried.
+        """
+        ...
+
+    def tried(self, notice_id: str, at: datetime) -> None:
+        """Keep that a notice is being tried now."""
         ...
 
     def message_of(self, notice_id: str) -> str | None:
@@ -408,6 +429,54 @@ class Mailer(Protocol):
 
     def send(self, addressed: Addressed) -> str:
         """Send a notice and return its message id; what fails is tried again."""
+        ...
+
+
+class WebhookBook(Protocol):
+    """Endpoints, what is on its way to them, and what came of it."""
+
+    def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
+        """Write which notices since go to which endpoints, and return those nobody began, in order."""
+        ...
+
+    def endpoint(self, endpoint: str) -> Endpoint | None:
+        """Return an endpoint, or None."""
+        ...
+
+    def secrets(self, endpoint: str) -> tuple[Sealed, ...]:
+        """Return what signs and signed for an endpoint."""
+        ...
+
+    def outcome(self, delivery: Delivery) -> Outcome | None:
+        """Return how a delivery ended, or None where it goes on."""
+        ...
+
+    def attempted(self, attempt: Attempt, outcome: Outcome | None) -> None:
+        """Append a try, and how the delivery ended by it, if it did."""
+        ...
+
+    def conclude(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+        """Keep how a delivery ended; the first that is kept stands."""
+        ...
+
+    def end(self, endpoint: str, by: str, at: datetime) -> bool:
+        """End an endpoint, and return whether there is one of this id."""
+        ...
+
+
+class WebhookCaller(Protocol):
+    """What posts an event to an address of a customer's, and to no private one."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+        """Return what was answered; what could not be reached is an answer without a status."""
+        ...
+
+
+class Unsealer(Protocol):
+    """What reads a sealed secret."""
+
+    def open(self, sealed: str) -> str:
+        """Return what was sealed; raises a Refusal."""
         ...
 
 

@@ -2,9 +2,12 @@
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 from temporalio import activity
 
+from activities.collect import still_alive
 from activities.deeds import Outside
 from activities.messages import (
     CustomerClosed,
@@ -23,6 +26,9 @@ from models.snapshot import Snapshot
 from models.value import fingerprint_of
 
 ENDED = frozenset({State.DONE, State.SKIPPED})
+
+READ_AT_ONCE = 8
+"""Sealed packs read from the object store at a time."""
 
 
 class EvidenceIncomplete(Refusal):
@@ -46,10 +52,11 @@ class Publish:
         """Keep the evidence pack of a customer's month and mark the month done; return the pack's fingerprint."""
         outside, close = self.outside, task.close
         pack = self._pack(task)
-        fingerprint = pack.fingerprint()
+        body = pack.canonical()
+        fingerprint = fingerprint_of(body)
         uri = outside.store.put(
             f"{folder(close.month, close.revision)}/{close.customer}/{fingerprint}.json",
-            pack.canonical().encode(),
+            body.encode(),
             "application/json",
         )
         outside.closes.project(
@@ -76,7 +83,9 @@ class Publish:
         """Write the month's manifest over all sealed packs and return its root; the first manifest stands."""
         outside = self.outside
         prefix = f"{folder(task.month, task.revision)}/sealed/"
-        packs = [SealedPack.from_text(outside.store.get(uri).decode()) for uri in outside.store.uris(prefix)]
+        with still_alive(), ThreadPoolExecutor(READ_AT_ONCE) as readers:
+            kept = readers.map(outside.store.get, outside.store.uris(prefix))
+            packs = [SealedPack.from_text(body.decode()) for body in kept]
         manifest = Manifest(
             month=task.month,
             revision=task.revision,
@@ -85,10 +94,11 @@ class Publish:
             snapshots=_snapshots(outside, task.month, task.revision),
             packs=tuple(sorted(packs, key=lambda pack: pack.customer)),
         )
-        root = manifest.fingerprint()
+        body = manifest.canonical()
+        root = fingerprint_of(body)
         outside.store.put(
             f"{folder(task.month, task.revision)}/manifest-{root}.json",
-            manifest.canonical().encode(),
+            body.encode(),
             "application/json",
         )
         return outside.closes.keep_root(task.month, task.revision, root, outside.clock.now())
@@ -155,7 +165,7 @@ class Publish:
             revision=close.revision,
             customer=close.customer,
             engine=outside.engine,
-            snapshots=_snapshots(outside, close.month, close.revision),
+            snapshots=tuple(_name_of(one) for one in _snapshots(outside, close.month, close.revision)),
             known_customers=fingerprint_of("\n".join(outside.terms.population(close.month))),
             policy=outside.policy,
             authorities=outside.terms.authorities(),
@@ -194,6 +204,12 @@ class Publish:
 def folder(month: str, revision: int) -> str:
     """Return the folder of a month's evidence in the object store."""
     return f"evidence/{month}@{revision}"
+
+
+@lru_cache(maxsize=64)
+def _name_of(snapshot: Snapshot) -> str:
+    """Return a snapshot's fingerprint: it names every customer, and every customer's pack names it."""
+    return snapshot.fingerprint()
 
 
 def _snapshots(outside: Outside, month: str, revision: int) -> tuple[Snapshot, ...]:

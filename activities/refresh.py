@@ -11,7 +11,9 @@ from activities.collect import ONE_PASS, beating, cuts_by_customer, earlier_ids,
 from activities.deeds import Outside
 from activities.messages import Refreshed, RefreshMonth
 from activities.rate import rated
+from activities.telling import told_of
 from billing import sealing, slices, spread, terms, usage_table
+from billing.pool_views import Running
 from billing.rating import cuts
 from billing.reconciliation.reconcile import Reconciled, reconcile
 from models.draft import Draft
@@ -46,7 +48,9 @@ class Refresh:
             for customer in customers:
                 activity.heartbeat(customer)
                 try:
-                    drafts.keep(self._draft(customer, task.month, read, now))
+                    draft = self._draft(customer, task.month, read, now)
+                    drafts.keep(draft)
+                    self._tell(draft, now)
                 except Refusal as refusal:
                     left.append(f"{customer}: {refusal.code}")
         return Refreshed(month=task.month, rated=len(customers) - len(left), left=tuple(left))
@@ -64,6 +68,17 @@ class Refresh:
             complete_up_to=min(now, *(read[name].watermark for name in spoke)),
             refreshed_at=now,
         )
+
+    def _tell(self, draft: Draft, now: datetime) -> None:
+        """Write what the customer is to be told of their month so far; nothing where nobody is told anything."""
+        outside, statement = self.outside, draft.statement
+        alerts = outside.notices.alerts(statement.customer) if outside.tells else ()
+        if not outside.tells or not (alerts or statement.pools):
+            return
+        issued = outside.evidence.issued_statements(statement.contract, statement.period)
+        running = Running(month=statement.period, on=draft.complete_up_to.date())
+        for notice in told_of(outside, statement, issued, alerts, now, running):
+            outside.notices.keep(notice)
 
     def _compare(self, customer: str, month: str, read: Mapping[str, Snapshot]) -> Reconciled:
         outside = self.outside

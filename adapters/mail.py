@@ -7,7 +7,7 @@ from email.utils import format_datetime, formatdate, make_msgid
 from html import escape
 from urllib.parse import unquote, urlsplit
 
-from models.notice import OWED, Addressed
+from models.notice import CHOICES, FOR_FINANCE, Addressed
 from models.refusal import Refusal
 
 SECONDS = 20.0
@@ -35,7 +35,7 @@ class MailSettingUnusable(Refusal):
 class SmtpMailer:
     """`activities.ports.Mailer` over SMTP. A message's id is its notice's, so that a second copy is known as one."""
 
-    def __init__(self, url: str, sender: str, portal: str) -> None:
+    def __init__(self, url: str, sender: str, portal: str, console: str = "") -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
             raise MailSettingUnusable("expected smtp://host:port or smtps://host:port", given=parts.scheme or "nothing")
@@ -43,6 +43,7 @@ class SmtpMailer:
         self._sender = sender
         self._domain = sender.rpartition("@")[2].rstrip(">")
         self._portal = portal.rstrip("/")
+        self._console = console.rstrip("/")
 
     def send(self, addressed: Addressed) -> str:
         """Hand a notice to the server and return its message id; smtplib's errors and OSError come as they are."""
@@ -83,8 +84,8 @@ class SmtpMailer:
     def message(self, addressed: Addressed) -> EmailMessage:
         """Return a notice as a message of two parts that say the same."""
         notice = addressed.notice
-        link = f"{self._portal}{notice.path}"
-        closing = [] if notice.kind in OWED else [f"To have no such mail any more: {self._portal}/settings"]
+        link = f"{self._console if notice.kind in FOR_FINANCE else self._portal}{notice.path}"
+        closing = [f"To have no such mail any more: {self._portal}/settings"] if notice.kind in CHOICES else []
         message = EmailMessage()
         message["Subject"] = notice.subject
         message["From"] = self._sender

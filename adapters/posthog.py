@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import duckdb
 import pyarrow as pa
@@ -54,6 +54,9 @@ class Metered(Value):
     def _whole(self) -> Self:
         if (self.cost is None) != (self.currency is None):
             raise ValueError("a cost needs its currency, and a currency its cost")
+        names = {self.quantity, *self.dimensions.values(), *([self.cost] if self.cost else ())}
+        if len({name.casefold() for name in names}) < len(names):
+            raise ValueError("two properties differ in nothing but capitals, and cannot be told apart")
         return self
 
 
@@ -154,8 +157,9 @@ class PostHogExport:
         with duckdb.connect(config={"threads": 1}) as db:
             db.execute("SET TimeZone = 'UTC'")
             db.execute(f"CREATE VIEW events AS {_reader(path)}", [])
+            nested = ".parquet" not in path.suffixes
             for metered in self._mapping.metered:
-                relation = db.sql(_select(self._mapping.account, metered, key))
+                relation = db.sql(_select(self._mapping.account, metered, key, nested))
                 for batch in relation.to_arrow_reader(BATCH_ROWS):
                     yield _as_columns(batch)
 
@@ -177,53 +181,59 @@ def _unpacked(path: Path) -> Path:
 
 
 def _reader(path: Path) -> str:
+    """Return the SQL of a part's events with their properties as JSON text: all of a line of JSON is its text."""
     file = str(path).replace("'", "''")
     if ".parquet" in path.suffixes:
         return (
-            "SELECT uuid::VARCHAR AS uuid, event, properties::VARCHAR AS properties, timestamp, _inserted_at"
-            f" FROM read_parquet('{file}')"
+            "SELECT uuid::VARCHAR AS uuid, event, properties::VARCHAR AS body,"
+            f" timestamp::TIMESTAMPTZ AS happened, _inserted_at::TIMESTAMPTZ AS inserted FROM read_parquet('{file}')"
         )
-    columns = (
-        "columns = {uuid: 'VARCHAR', event: 'VARCHAR', properties: 'JSON', timestamp: 'TIMESTAMPTZ',"
-        " _inserted_at: 'TIMESTAMPTZ'}"
-    )
+    told = dict.fromkeys(("uuid", "event", "timestamp", "_inserted_at"), "VARCHAR")
     return (
-        "SELECT uuid, event, properties::VARCHAR AS properties, timestamp, _inserted_at"
-        f" FROM read_json('{file}', format = 'newline_delimited', {columns})"
+        "SELECT o.uuid, o.event, body, o.timestamp::TIMESTAMPTZ AS happened, o._inserted_at::TIMESTAMPTZ AS inserted"
+        f" FROM (SELECT from_json(json, {_text(json.dumps(told))}) AS o, json::VARCHAR AS body"
+        f" FROM read_json_objects('{file}', format = 'newline_delimited'))"
     )
 
 
-def _select(account: str, metered: Metered, key: str) -> str:
-    """Return the SQL that turns one kind of event into usage columns.
+def _select(account: str, metered: Metered, key: str, nested: bool) -> str:
+    """Return the SQL that turns one kind of event into usage columns. `nested`: the body is the whole event.
 
-    Quantities are taken as the text that stands in the JSON, so that no digit passes through a float.
+    Numbers are read as decimals out of the JSON text, not by way of its values: those are floats, with 17 digits.
     """
-    text = f"json_extract_string(properties, {_path(metered.quantity)})"
+    texts = _read(nested, "VARCHAR", account, metered.quantity, *metered.dimensions.values())
+    numbers = _read(nested, "DECIMAL(38,12)", metered.quantity, *([metered.cost] if metered.cost else ()))
     dims = ", ".join(
-        f"{_text(name)}, json_extract_string(properties, {_path(source)})"
+        f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || to_json({_of('texts', source)})"
         for name, source in sorted(metered.dimensions.items())
     )
-    # Merging drops the dimensions an event does not have.
-    columns = f"json_merge_patch('{{}}', json_object({dims}))::VARCHAR" if dims else _text("{}")
+    columns = f"'{{' || concat_ws(',', {dims}) || '}}'" if dims else _text("{}")  # an absent one is left out
+    text = _of("texts", metered.quantity)
+    quantity = f"CASE WHEN {text} NOT IN ('true', 'false') THEN {_of('numbers', metered.quantity)} END"
+    cost, currency = "NULL", "NULL"
+    if metered.cost:  # one that is no number is not known
+        cost = _of("numbers", metered.cost)
+        currency = f"CASE WHEN {cost} IS NOT NULL THEN {_text(str(metered.currency))} END"
     return (
-        f"SELECT uuid AS id, json_extract_string(properties, {_path(account)}) AS account,"
-        f" {_text(metered.meter)} AS meter, TRY_CAST({text} AS DECIMAL(38, 12)) AS quantity,"
-        " timestamp::TIMESTAMPTZ AS starts_at, NULL::TIMESTAMPTZ AS ends_at, _inserted_at::TIMESTAMPTZ AS received_at,"
-        f" {columns} AS dims, {_text(key)} AS place, {_cost(metered)}"
-        f" FROM events WHERE event = {_text(metered.event)} AND {text} IS NOT NULL"
+        f"SELECT uuid AS id, {_of('texts', account)} AS account, {_text(metered.meter)} AS meter,"
+        f" {quantity} AS quantity, happened AS starts_at, NULL::TIMESTAMPTZ AS ends_at, inserted AS received_at,"
+        f" {columns} AS dims, {_text(key)} AS place, {cost} AS cost, {currency} AS cost_currency"
+        f" FROM (SELECT *, {texts} AS texts, {numbers} AS numbers FROM events WHERE event = {_text(metered.event)})"
+        f" WHERE {text} IS NOT NULL"
     )
 
 
-def _cost(metered: Metered) -> str:
-    """Return the SQL of an event's own cost; text that is no number there is a cost that is not known."""
-    if metered.cost is None:
-        return "NULL AS cost, NULL AS cost_currency"
-    cost = f"TRY_CAST(json_extract_string(properties, {_path(metered.cost)}) AS DECIMAL(38, 12))"
-    return f"{cost} AS cost, CASE WHEN {cost} IS NOT NULL THEN {_text(str(metered.currency))} END AS cost_currency"
+def _read(nested: bool, kind: str, *names: str) -> str:
+    """Return the SQL that reads properties of a body, each as a kind, in one pass over its text; null: it is none."""
+    wanted: Any = dict.fromkeys(names, kind)
+    if nested:
+        wanted = {"properties": wanted}
+    read = f"from_json(body, {_text(json.dumps(wanted, ensure_ascii=False))})"
+    return f"{read}.properties" if nested else read
 
 
-def _path(name: str) -> str:
-    return _text('$."' + name.replace('"', "") + '"')
+def _of(read: str, name: str) -> str:
+    return f"struct_extract({read}, {_text(name)})"
 
 
 def _text(value: str) -> str:

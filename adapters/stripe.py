@@ -55,6 +55,7 @@ class StripeInvoices:
             http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
         )
         self._invoices = self._stripe.v1.invoices
+        self._files = httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True)  # made once: it reads every root
 
     def account(self) -> str:
         """Return a sentence on whether the key may list invoices; raises StripeKeyRefused."""
@@ -214,7 +215,7 @@ class StripeInvoices:
             held = self._invoices.retrieve(stripe_id)
         if not held.invoice_pdf:
             raise InvoiceRefused("Stripe has no PDF of this invoice", stripe_id=stripe_id)
-        answer = httpx.get(held.invoice_pdf, timeout=TIMEOUT_SECONDS, follow_redirects=True)
+        answer = self._files.get(held.invoice_pdf)
         answer.raise_for_status()
         return answer.content
 

@@ -1,16 +1,21 @@
 """Notices: when a customer is told something, and in which sentences. No amount is computed for a letter alone."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from billing.alerting import WATCHED
 from billing.flux import flux
+from billing.pool_views import PoolView, Running, runway
+from models.close import EVERYONE
 from models.correction import Correction, Settlement
 from models.flux import FluxRow
 from models.invoice import Invoice, IssuedInvoice
 from models.money import is_currency, money_text
 from models.notice import Notice, NoticeKind, month_words
 from models.statement import Pool, Statement
+from models.value import decimal_text
+from models.watch import Concern, NightAlert
 
 POOL_MARKS = (50, 75, 90, 100)
 ENTITLEMENT_MARKS = (80, 100)
@@ -19,7 +24,11 @@ DAYS_BEFORE = (30, 7)
 
 REASONS = 3
 _PARTS = ("volume", "mix", "price", "new", "lost", "late")
-_PREPAID = frozenset({"prepaid", "paid", "promotional"})
+DEPLETES_WITHIN = timedelta(days=30)
+MOST_CONCERNS = 40
+"""How many of a night's alerts a letter lists; the rest is counted."""
+
+_PREPAID = frozenset(WATCHED)
 
 
 def invoice_ready(
@@ -44,6 +53,13 @@ def invoice_ready(
         subject=f"Invoice {issued.number}: {due} for {month_words(invoice.period)}",
         sentences=tuple(sentences),
         path=f"/invoices/{invoice.reference}",
+        facts={
+            "invoice": invoice.reference,
+            "number": issued.number,
+            "total": decimal_text(issued.total),
+            "currency": issued.currency,
+            "due_on": issued.due_on.isoformat(),
+        },
         written_at=at,
     )
 
@@ -73,6 +89,12 @@ def correction_issued(correction: Correction, at: datetime) -> Notice:
             how,
         ),
         path=f"/invoices/{request.invoice}",
+        facts={
+            "correction": correction.id,
+            "invoice": request.invoice,
+            "change": decimal_text(correction.total),
+            "currency": currency,
+        },
         written_at=at,
     )
 
@@ -101,6 +123,7 @@ def pool_notices(statement: Statement, prior: Statement | None, at: datetime) ->
                 f"Left: {_left(pool)}.",
             ),
             path="/commitments",
+            facts={"pool": pool.id, "percent": str(passed[-1]), "left": decimal_text(pool.closing), "unit": pool.unit},
             written_at=at,
         )
 
@@ -123,13 +146,89 @@ def credit_notices(statement: Statement, today: date, at: datetime) -> Iterator[
                 f"It expires on {pool.window.ends_at.date().isoformat()}.",
             ),
             path="/credits",
+            facts={
+                "pool": pool.id,
+                "left": decimal_text(pool.closing),
+                "unit": pool.unit,
+                "expires_on": pool.window.ends_at.date().isoformat(),
+            },
             written_at=at,
         )
 
 
+def depletion_notices(
+    statement: Statement, pools: Sequence[PoolView], at: datetime, running: Running | None = None
+) -> Iterator[Notice]:
+    """Yield a notice for each pool that may be used up within thirty days, once a month.
+
+    `pools` are the contract's up to and with this statement; `running` says that it is a draft.
+    """
+    for view in pools:
+        found = runway(view.rows, running) if view.rows[-1].period == statement.period else None
+        if view.kind not in _PREPAID or found is None or found.earliest is None:
+            continue
+        if found.earliest > found.since + DEPLETES_WITHIN:
+            continue
+        latest = found.latest.isoformat() if found.latest is not None else "not before it ends"
+        yield Notice(
+            id=f"{NoticeKind.POOL_DEPLETES}/{statement.contract}/{view.pool}/{statement.period}",
+            kind=NoticeKind.POOL_DEPLETES,
+            customer=statement.customer,
+            period=statement.period,
+            subject=f"{view.pool} may be used up on {found.earliest.isoformat()}",
+            sentences=(
+                f"Left of {view.pool} on {found.since.isoformat()}: {_amount(view.left, view.unit)}.",
+                f"At the fastest of the last {found.months} whole months it is used up on {found.earliest.isoformat()};"
+                f" at the slowest, {latest}.",
+            ),
+            path="/commitments" if view.kind == "prepaid" else "/credits",
+            facts={
+                "pool": view.pool,
+                "left": decimal_text(view.left),
+                "unit": view.unit,
+                "earliest": found.earliest.isoformat(),
+            },
+            written_at=at,
+        )
+
+
+def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:
+    """Return the notice to finance of what was new on a night of a month; `alerts` are that night's, at least one."""
+    month, night = alerts[0].month, alerts[0].night.isoformat()
+    words = tuple(_concern(one.concern) for one in alerts)
+    more = (f"And {len(words) - MOST_CONCERNS} more.",) if len(words) > MOST_CONCERNS else ()
+    return Notice(
+        id=f"{NoticeKind.WATCH_ALERT}/{month}/{night}",
+        kind=NoticeKind.WATCH_ALERT,
+        customer=EVERYONE,
+        period=month,
+        subject=f"Watch of {month}: {len(words)} new on {night}",
+        sentences=(
+            f"The night of {night} found in {month_words(month)} what was not there the night before.",
+            *words[:MOST_CONCERNS],
+            *more,
+        ),
+        path="/close",
+        written_at=at,
+    )
+
+
+def _concern(concern: Concern) -> str:
+    """Return a concern as a letter says it: whose, what, and the money at risk, where there is any."""
+    whose = f"{concern.customer}, " if concern.customer is not None else ""
+    risk = ""
+    if concern.amount is not None and concern.currency is not None:
+        risk = f" At risk: {money_text(concern.amount, concern.currency)}."
+    return f"{whose}{concern.kind.value.replace('_', ' ')}: {concern.words.rstrip('.')}.{risk}"
+
+
 def _left(pool: Pool) -> str:
     """Return what is left in a pool, in money or in its unit."""
-    return money_text(pool.closing, pool.unit) if is_currency(pool.unit) else f"{pool.closing:,f} {pool.unit}"
+    return _amount(pool.closing, pool.unit)
+
+
+def _amount(amount: Decimal, unit: str) -> str:
+    return money_text(amount, unit) if is_currency(unit) else f"{amount:,f} {unit}"
 
 
 def _percent(pool: Pool) -> Decimal:

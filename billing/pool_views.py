@@ -7,7 +7,7 @@ from itertools import groupby
 
 from billing.pools import FLOORS, OPENING, PoolRow
 from models.money import total
-from models.period import Period, first_day, month_of, next_month
+from models.period import Month, Period, first_day, month_of, next_month
 from models.value import Day, Exact, Value
 
 ENOUGH_MONTHS = 3
@@ -28,6 +28,25 @@ class Outlook(Value):
     latest: Day | None
     low: tuple[Exact, ...]  # what would be left at the end of each month to come, at the fastest
     high: tuple[Exact, ...]  # and at the slowest
+
+
+class Running(Value):
+    """The month that runs still, and the day up to which it counts; it is no whole month to judge a pace by."""
+
+    month: Month
+    on: Day
+
+
+class Runway(Value):
+    """How long what is left of a pool lasts from a day on, at the fastest and at the slowest recent whole month.
+
+    None for an end: it outlasts its window at that pace.
+    """
+
+    since: Day
+    months: int
+    earliest: Day | None
+    latest: Day | None
 
 
 class PoolView(Value):
@@ -58,6 +77,29 @@ def views_of(rows: Sequence[PoolRow]) -> tuple[PoolView, ...]:
     views = [_view(tuple(group)) for _, group in groupby(keyed, key=lambda row: (row.pool, row.window.starts_at))]
     newest_first = sorted(views, key=lambda view: view.window.starts_at, reverse=True)
     return tuple(sorted(newest_first, key=lambda view: view.pool))
+
+
+def counted_to(row: PoolRow, running: Running | None = None) -> date:
+    """Return the day up to which a row counts: the end of its month, or today in the month that runs."""
+    if running is not None and row.period == running.month:
+        return running.on
+    return first_day(next_month(row.period))
+
+
+def runway(rows: Sequence[PoolRow], running: Running | None = None) -> Runway | None:
+    """Return how long a window of a pool lasts after the last of its rows; None: too few months, or nothing left."""
+    last = rows[-1]
+    whole = [row for row in rows if row.period != OPENING and (running is None or row.period != running.month)]
+    draws = [row.drawn for row in whole[-RECENT_MONTHS:]]
+    if last.period == OPENING or len(draws) < ENOUGH_MONTHS or last.closing <= 0 or max(draws) == 0:
+        return None
+    since, ends = counted_to(last, running), last.window.ends_at.date()
+    return Runway(
+        since=since,
+        months=len(draws),
+        earliest=_used_up(last.closing, max(draws), since, ends),
+        latest=_used_up(last.closing, min(draws), since, ends),
+    )
 
 
 def _view(rows: tuple[PoolRow, ...]) -> PoolView:

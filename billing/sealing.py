@@ -27,12 +27,17 @@ from models.value import instant_text
 
 SCHEMA_LINE = "tieout/snapshot/v2 customer|meter|dims|quantity|events|digest|digest x hour"
 THREADS = 2
-ROW_GROUP = 65_536
+ROW_GROUP = 20_480
+"""Rows of one group: who reads one customer reads at most so many of others before and after."""
+
 PART_ROWS = 400_000
 """Rows that are summed to buckets at a time."""
 
 BUCKET_GROUP = 8_192
 """Fewest rows of one group of the buckets: a customer with more has a group alone, smaller ones share it."""
+
+NAMES = ("customer", "meter", "dims")
+"""What a bucket is of, beside its hour."""
 
 Cuts = Mapping[str, Sequence[datetime]]
 """By customer, the instants at which buckets are cut; those on a whole UTC hour change nothing."""
@@ -308,14 +313,20 @@ def parts_of(counts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
 
 
 def _bucketed(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> pa.Table:
-    select = _buckets_sql(db, rows, match, cuts)
+    """Return rows summed to buckets, in bucket order; names are numbered first: numbers group faster than texts."""
+    for name in NAMES:
+        db.execute(f"DROP TYPE IF EXISTS a_{name}")
+        db.execute(f"CREATE TYPE a_{name} AS ENUM (SELECT DISTINCT {name} FROM {rows} ORDER BY {name})")
+    numbered = ", ".join(f"{name}::a_{name} AS {name}" for name in NAMES)
+    select = _buckets_sql(db, f"(SELECT * REPLACE ({numbered}) FROM {rows})", match, cuts)
     return db.sql(f"{select} ORDER BY customer, meter, dims, starts_at").to_arrow_table().cast(BUCKETS)
 
 
 def _buckets_sql(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> str:
     """Return the statement that sums rows to buckets, and make the table of hours that are cut off the hour."""
-    key = "r.id" if match == "id" else f"coalesce(json_extract_string(r.dims, '$.\"{match}\"'), r.id)"
-    start, end, join = "date_trunc('hour', r.starts_at)", "date_trunc('hour', r.starts_at) + INTERVAL 1 HOUR", ""
+    key = "r.id" if match == "id" else f"coalesce(json_extract_string(r.dims::VARCHAR, '$.\"{match}\"'), r.id)"
+    hour = "epoch_us(r.starts_at) // 3600000000 * 3600000000"  # of UTC, so without a calendar
+    start, end, join = f"make_timestamptz({hour})", f"make_timestamptz({hour} + 3600000000)", ""
     inside: dict[tuple[str, datetime], list[datetime]] = {}
     for customer, instants in cuts.items():
         for at in sorted(set(instants)):

@@ -18,6 +18,11 @@ from models.usage_policy import SourcePolicy, UsagePolicy
 
 ANYBODY = ("", chr(0x10FFFF))
 
+EVENTS = pa.schema(
+    [SEALED.field(name) for name in ("customer", "id", "meter", "quantity", "starts_at", "received_at", "dims")]
+)
+"""What two sources' events are compared by."""
+
 
 def slices_of(
     customer: str,
@@ -46,13 +51,13 @@ def slice_of(
 ) -> Slice:
     """Return a customer's part of a source that was sealed into a folder, and kept nowhere yet."""
 
-    def rows() -> pa.Table:
-        return part_of(sealed.rows, [customer], SEALED)
+    def rows(columns: pa.Schema = EVENTS) -> pa.Table:
+        return part_of(sealed.rows, [customer], columns)
 
     strangers = sorted(set(sealed.customers) - set(known))
     buckets = part_of(sealed.buckets, [customer], BUCKETS)
     if straddled(buckets, cuts):
-        buckets = sealing.buckets_of(rows(), declared.match, {customer: cuts})
+        buckets = sealing.buckets_of(rows(SEALED), declared.match, {customer: cuts})
     return Slice(
         source=source,
         policy=declared,
@@ -73,12 +78,12 @@ def _slice(
 ) -> Slice:
     declared = policy.sources[snapshot.source]
 
-    def rows() -> pa.Table:
-        return part_of(path(snapshot.rows), [customer], SEALED)
+    def rows(columns: pa.Schema = EVENTS) -> pa.Table:
+        return part_of(path(snapshot.rows), [customer], columns)
 
     buckets = part_of(path(snapshot.buckets), [customer], BUCKETS)
     if straddled(buckets, cuts):
-        buckets = sealing.buckets_of(rows(), declared.match, {customer: cuts})
+        buckets = sealing.buckets_of(rows(SEALED), declared.match, {customer: cuts})
     return Slice(
         source=snapshot.source,
         policy=declared,
@@ -101,7 +106,10 @@ def straddled(buckets: pa.Table, cuts: Iterable[datetime]) -> bool:
 
 
 def part_of(path: Path, customers: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Return some customers' rows of a file in customer order: of its groups only those that hold them are read."""
+    """Return some customers' rows of a file in customer order: of its groups and columns only what holds them is read.
+
+    `schema` is of the columns that are wanted, the customer among them.
+    """
     held = _groups(path)
     groups = [
         number for number, (first, last) in enumerate(held) if any(first <= customer <= last for customer in customers)
@@ -109,10 +117,10 @@ def part_of(path: Path, customers: Sequence[str], schema: pa.Schema) -> pa.Table
     if not groups:
         return schema.empty_table()
     with pq.ParquetFile(path, metadata=_metadata(path), read_dictionary=["customer", "meter", "dims"]) as file:
-        table = file.read_row_groups(groups, use_threads=False)
+        table = file.read_row_groups(groups, columns=schema.names, use_threads=False)
     if any(held[number] != (customer, customer) for number in groups for customer in customers):
         table = table.filter(pc.is_in(table["customer"].cast(pa.string()), pa.array(customers, pa.string())))
-    return table.cast(schema)
+    return table.select(schema.names).cast(schema)
 
 
 @lru_cache(maxsize=64)

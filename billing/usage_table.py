@@ -76,9 +76,21 @@ def fingerprint_of_table(table: pa.Table) -> str:
         table["meter"],
         table["dims"],
         *moments,
-        pa.array([decimal_text(quantity) for quantity in table["quantity"].to_pylist()], pa.string()),
+        _plain(table["quantity"]),
         pc.cast(table["events"], pa.string()),
         table["source"],
         "|",
     )
-    return fingerprint_of("\n".join(["tieout/usage/v2", *sorted(texts.to_pylist())]))
+    in_order = texts.take(pc.sort_indices(texts)).to_pylist()
+    return fingerprint_of("\n".join(["tieout/usage/v2", *in_order]))
+
+
+def _plain(quantities: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return quantities as `decimal_text` writes them, all at once but for those that Arrow writes with an exponent."""
+    texts = pc.cast(quantities, pa.string())
+    short = pc.utf8_rtrim(pc.utf8_rtrim(texts, "0"), ".")  # of twelve decimals
+    small = pc.match_substring(texts, "E")
+    if not pc.any(small).as_py():
+        return short
+    written = [decimal_text(quantity) for quantity in quantities.filter(small).to_pylist()]
+    return pc.replace_with_mask(short.combine_chunks(), small.combine_chunks(), pa.array(written, pa.string()))

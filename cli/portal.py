@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.web_sessions import PostgresWebSessions
+from cli import webhooks
 from cli.door import Door
 from cli.output import As, AsJson, print_json, print_table, say
 from models.close import Role
@@ -16,7 +17,8 @@ from models.visitor import PortalRole, PortalUser
 from runtime.desk import token_of
 from runtime.sign_in import link_to, new_id, new_token
 
-app = typer.Typer(no_args_is_help=True, help="Who may see a customer's pages.")
+app = typer.Typer(no_args_is_help=True, help="Who may see a customer's pages, and which of their systems are told.")
+app.add_typer(webhooks.app, name="webhooks")
 
 MAY_INVITE = frozenset({Role.PREPARER, Role.CONTROLLER})
 

@@ -20,6 +20,7 @@ import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
+from temporalio.client import Client as TemporalClient
 from temporalio.client import ScheduleBackfill, ScheduleOverlapPolicy, WorkflowFailureError
 from temporalio.exceptions import ActivityError
 
@@ -31,7 +32,7 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
 from billing import cost_drift
-from devstack.book import again, breaks, expected, faults, findings, lock, seed, sources, tie_out, traces
+from devstack.book import again, breaks, expected, faults, findings, lock, seed, sources, tie_out, traces, webhooks
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.book.traces import Client
@@ -45,6 +46,7 @@ from models.money import money_text
 from models.notice import month_words
 from models.period import next_month
 from models.rate_card import RateVersion
+from models.value import decimal_text
 from runtime import exports, schedule, settings, temporal, wiring
 from runtime.audit import Audit
 from runtime.clock import SystemClock
@@ -151,6 +153,7 @@ class Demo:
         with step("database, roles and people"):
             upgrade(owner)
             tokens = seed.seed_demo_people(owner, self.root)
+            webhooks.add(self.config, owner, self.stack.webhooks)
         with step("12 contracts, rates, January to September of 3 customers"):
             seed.seed_terms(PostgresTerms(wiring.database(self.config, "worker")), seed.contracts(), self._rates())
             outside = self._outside()
@@ -283,6 +286,17 @@ class Demo:
             if sum(said in _text(one) for one in mail) != 1:
                 raise DemoFailed(f"{invoice.customer} at publish: was not told of {issued.number} once")
         console.print(f"  mail: {len(mail)} customers told of their invoice, once each, to the cent")
+        await self._told_by_webhook(outside, client)
+
+    async def _told_by_webhook(self, outside: Outside, client: TemporalClient) -> None:
+        """See that the customer's own system was told of its invoice once, signed, to the cent."""
+        customer = webhooks.CUSTOMER
+        [issued] = [found for asked, found in outside.controls.issued(self.month) if asked.customer == customer]
+        total = decimal_text(issued.total)
+        wrong = await webhooks.told(self.config, client, self.stack.webhooks, issued.reference, total)
+        if wrong:
+            raise DemoFailed(f"{customer} at publish: its own system was not told of {issued.number}: {wrong}")
+        console.print(f"  webhook: {customer}'s own system told of its invoice, once, signed, to the cent")
 
     def _cross_check(self) -> None:
         """Say how often PostHog was asked for its own totals; no export was sealed that they did not agree with."""

@@ -38,6 +38,8 @@ class Endpoints:
     stripe_key: str
     stripe_webhook_secret: str
     smtp_url: str
+    webhooks_key: str
+    webhooks_authority: str
 
     def as_environment(self) -> dict[str, str]:
         """Return the environment variables by which the product finds this stack."""
@@ -53,6 +55,7 @@ REPLACED_BY: dict[str, str] = {
     "posthog": "TIEOUT_POSTHOG_PROJECT",
     "stripe": "TIEOUT_STRIPE_KEY",
     "mail": "TIEOUT_SMTP_URL",
+    "webhooks": "TIEOUT_WEBHOOKS_KEY",
 }
 NEEDED: dict[str, tuple[str, ...]] = {
     "postgres": (),
@@ -62,6 +65,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "posthog": ("TIEOUT_POSTHOG_KEY",),
     "stripe": ("TIEOUT_STRIPE_WEBHOOK_SECRET",),
     "mail": (),
+    "webhooks": (),
 }
 ASSUMED: dict[str, dict[str, str]] = {
     "postgres": {},
@@ -71,6 +75,7 @@ ASSUMED: dict[str, dict[str, str]] = {
     "posthog": {"TIEOUT_POSTHOG_URL": POSTHOG_API},
     "stripe": {"TIEOUT_STRIPE_URL": STRIPE_API},
     "mail": {},
+    "webhooks": {"TIEOUT_WEBHOOKS_AUTHORITY": ""},  # nobody on this machine is told then
 }
 
 

@@ -20,12 +20,13 @@ from adapters.object_store import s3_client
 from adapters.postgres.terms import PostgresTerms
 from api.hook import PATH as HOOK_PATH
 from devstack import servers
-from devstack.book import people, seed, sources
+from devstack.book import people, seed, sources, webhooks
 from devstack.book.calls import HABITS, true_usage
 from devstack.endpoints import STRIPE_API
 from devstack.faces import Faces
 from devstack.failure import ServiceFailed
 from devstack.up import DEFAULT_STATE, Stack, wait_for_a_signal
+from devstack.webhooks import Webhooks
 from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
 from runtime import schedule, settings, temporal, wiring
@@ -54,6 +55,9 @@ def main(
             try:
                 prepare(stack)
                 faces.seed(seed.contracts())
+                for service in stack.services:
+                    if isinstance(service, Webhooks):
+                        webhooks.add(settings.load(), stack.endpoints.database_url, service)
                 rate_api.start()
                 hook.start()
                 faces.start()
@@ -122,6 +126,10 @@ def _print(stack: Stack, rate_api: str, hook: str) -> None:
         ("Stripe double", ends.stripe_url),
         ("Stripe hook", f"{hook}{HOOK_PATH}, told by the double"),
         ("mail", f"{ends.smtp_url}, kept as files and delivered to nobody"),
+        (
+            "webhooks",
+            f"what {webhooks.CUSTOMER}'s own system is told is kept as files in {stack.state.root / 'webhooks'}",
+        ),
         ("Rate API", f"{rate_api}/v1/rates, with a key: ./tieout rates key create --name me --as erik"),
     ):
         console.print(f"{what:14} {where}")

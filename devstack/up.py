@@ -24,6 +24,7 @@ from devstack.services import Service, start_together, stop_together
 from devstack.state import ENVIRONMENT, State, write_private
 from devstack.stripe.service import Stripe
 from devstack.temporal import NAMESPACE, Temporal
+from devstack.webhooks import Webhooks
 
 DEFAULT_STATE = Path(".tieout")
 Kind = TypeVar("Kind", bound=Service)
@@ -53,7 +54,9 @@ class Stack:
         lock = self.state.hold()
         try:
             real = {name: real_settings(name, self._environment) for name in REPLACED_BY}
-            kinds: tuple[type[Service], ...] = (ClickHouse, Objects, Temporal, Postgres, Stripe, PostHog, Mail)
+            kinds: tuple[type[Service], ...] = (
+                ClickHouse, Objects, Temporal, Postgres, Stripe, PostHog, Mail, Webhooks,
+            )  # fmt: skip
             self._services = {kind.name: kind(self.state, (lock,)) for kind in kinds if real[kind.name] is None}
             start_together(tuple(self._services.values()))
             named = {name: value for settings in real.values() if settings for name, value in settings.items()}
@@ -123,6 +126,11 @@ class Stack:
         """Return the mail server that keeps to itself."""
         return self._ours(Mail)
 
+    @property
+    def webhooks(self) -> Webhooks:
+        """Return the customer's system that is told of events."""
+        return self._ours(Webhooks)
+
     def ended(self) -> tuple[Service, ...]:
         """Return the components whose process is gone though nobody stopped the stack."""
         return tuple(service for service in self.services if not service.running)
@@ -161,6 +169,9 @@ class Stack:
                     settings["TIEOUT_STRIPE_WEBHOOK_SECRET"] = service.webhook_secret
                 case Mail():
                     settings["TIEOUT_SMTP_URL"] = service.url
+                case Webhooks():
+                    settings["TIEOUT_WEBHOOKS_KEY"] = service.key
+                    settings["TIEOUT_WEBHOOKS_AUTHORITY"] = str(service.authority.resolve())
         return settings
 
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED: Mapping[str, str] = {
     "TIEOUT_POLL_SECONDS": "2",  # a source that is behind is asked again soon: nobody waits a quarter of an hour here
     "TIEOUT_RETENTION_DAYS": "1",
+    "TIEOUT_FINANCE_MAIL": "finance@lumen.example",
     "TIEOUT_GRACEFUL_SECONDS": "5",
 }
 """What the embedded stack sets otherwise than production."""

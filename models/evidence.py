@@ -23,15 +23,15 @@ from models.value import Value
 class EvidencePack(Value):
     """One customer's month: inputs, decisions, outputs, and the engine that made them.
 
-    The sealed snapshots are named by reference (they hold all customers); their fingerprints are over
-    content, so a copy of the object store is enough to re-perform the month.
+    What holds all customers (sealed snapshots, the list of who is known) is in the month's manifest once, and named
+    here by fingerprint: packs grow with their customer, not with the number of customers.
     """
 
     month: Month
     revision: int
     customer: Identifier
     engine: str
-    snapshots: tuple[Snapshot, ...]
+    snapshots: tuple[str, ...]  # fingerprints of those in the month's manifest: they name all customers
     known_customers: str  # fingerprint of the list in the month's manifest
     policy: UsagePolicy
     authorities: tuple[Authority, ...]

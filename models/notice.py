@@ -1,4 +1,4 @@
-"""Notices: what a customer is told by mail, each once, under a business key."""
+"""Notices: what customers, and finance, are told, each once, under a business key."""
 
 from datetime import date
 from enum import StrEnum
@@ -18,10 +18,19 @@ class NoticeKind(StrEnum):
     POOL_USED = "pool_used"
     CREDIT_EXPIRES = "credit_expires"
     ENTITLEMENT_USED = "entitlement_used"
+    POOL_DEPLETES = "pool_depletes"
+    ALERT = "alert"
+    WATCH_ALERT = "watch_alert"
 
 
 OWED = frozenset({NoticeKind.INVOICE_READY, NoticeKind.CORRECTION_ISSUED})
 """What the contract owes its customer: nobody opts out of being told what is to be paid."""
+
+FOR_FINANCE = frozenset({NoticeKind.WATCH_ALERT})
+"""What goes to finance and concerns no one customer; its link leads to the console."""
+
+CHOICES = tuple(kind for kind in NoticeKind if kind not in OWED | FOR_FINANCE)
+"""What a customer may opt out of."""
 
 
 class Notice(Value):
@@ -34,11 +43,12 @@ class Notice(Value):
     subject: str = Field(min_length=1)
     sentences: tuple[str, ...] = Field(min_length=1)
     path: str = Field(pattern=r"^/")  # of the page it links to
+    facts: dict[str, str] = {}  # what it is about, as stored, for programs
     written_at: Instant
 
 
 class Addressed(Value):
-    """A notice and whom it goes to."""
+    """A notice and whom it goes to: an address, or several with commas in between."""
 
     notice: Notice
     to: str

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Self
@@ -22,7 +23,11 @@ class Value(Frozen):
 
     def canonical(self) -> str:
         """Return the one text of this value: JSON with sorted keys, decimals and instants as plain text."""
-        return canonical_json(self.model_dump(mode="json"))
+        content = self.model_dump(mode="json")  # its keys are text; whether a number is a float, the text tells
+        text = _json(content)
+        if _MAY_BE_A_FLOAT.search(text):
+            _refuse_floats(content)
+        return text
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (64 hex digits) of the canonical text; equal content gives equal fingerprints."""
@@ -37,6 +42,14 @@ class Value(Frozen):
 def canonical_json(content: Any) -> str:
     """Return JSON text with sorted keys and no spaces; floats are refused because they have no one text."""
     _refuse_floats(content)
+    return _json(content)
+
+
+_MAY_BE_A_FLOAT = re.compile(r"[:,\[]-?\d+[.eE]")
+"""What every float looks like in JSON text of ours, and text in quotes seldom: only then each value is looked at."""
+
+
+def _json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

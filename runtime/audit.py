@@ -1,7 +1,7 @@
 """Audit: verify a month from its evidence alone: the manifest's root, each pack, each re-performed stage."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from billing.sealing import fingerprint_of_buckets, fingerprint_of_rows
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.journal import ChainState
 from models.refusal import Refusal
-from models.snapshot import Artifact
-from models.value import Value
+from models.snapshot import Artifact, Snapshot
+from models.value import Value, fingerprint_of
 
 
 class NoEvidence(Refusal):
@@ -77,9 +77,14 @@ class Audit:
     ) -> Iterator[Verified]:
         """Yield the month's own checks, then each customer's."""
         yield Verified(subject=manifest.month, checks=tuple(self._month(manifest, root)))
+        whole = {
+            snapshot.fingerprint(): snapshot
+            for snapshot in manifest.snapshots
+            if self._is_whole(snapshot.rows) and self._is_whole(snapshot.buckets)
+        }
         for sealed in manifest.packs:
             progress(sealed.customer)
-            yield Verified(subject=sealed.customer, checks=tuple(self._customer(manifest, sealed)))
+            yield Verified(subject=sealed.customer, checks=tuple(self._customer(manifest, sealed, whole)))
 
     def _month(self, manifest: Manifest, root: str | None) -> Iterator[Check]:
         if root is not None:
@@ -89,7 +94,7 @@ class Audit:
             yield self._content(f"snapshot {snapshot.source}", rows, partial(fingerprint_of_rows, match=snapshot.match))
             yield self._content(f"buckets of {snapshot.source}", buckets, fingerprint_of_buckets)
 
-    def _customer(self, manifest: Manifest, sealed: SealedPack) -> Iterator[Check]:
+    def _customer(self, manifest: Manifest, sealed: SealedPack, whole: Mapping[str, Snapshot]) -> Iterator[Check]:
         history = hashlib.sha256(self._store.get(sealed.history)).hexdigest()
         yield Check(name="history", evidence=sealed.history_sha256, recomputed=history)
         if sealed.pack is None or sealed.pack_fingerprint is None:
@@ -102,13 +107,17 @@ class Audit:
         pack = EvidencePack.from_text(body.decode())
         usage = pack.reconciliation.usage
         yield self._content("reconciled usage", usage, lambda _: usage.content_fingerprint)
-        if not all(self._is_whole(one) for each in pack.snapshots for one in (each.rows, each.buckets)):
-            return  # named with the month
+        known = fingerprint_of("\n".join(manifest.known_customers))
+        yield Check(name="known customers", evidence=pack.known_customers, recomputed=known)
+        sealed_for = ", ".join(one.fingerprint() for one in manifest.snapshots)
+        yield Check(name="snapshots", evidence=", ".join(pack.snapshots), recomputed=sealed_for)
+        if not whole.keys() >= set(pack.snapshots):
+            return  # the snapshot that is not whole is named with the month
         yield from reperform(
             pack,
             slices.slices_of(
                 pack.customer,
-                pack.snapshots,
+                [whole[one] for one in pack.snapshots],
                 pack.policy,
                 lambda: manifest.known_customers,
                 self._store.path,

@@ -1,15 +1,24 @@
 """The customer's desk: what a customer makes of their own, by a page or by a program's key: files and alerts."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from activities.ports import Clock
-from billing.alerting import AlertKind
+from billing.alerting import AlertKind, Firing, firings
+from billing.pool_views import PoolView, Running
 from models.refusal import Refusal
 from models.visitor import Alert, Export
 from runtime.customer_exports import FORMATS, KINDS, File, NotAsMade, file_of
 from runtime.portal import CustomerBooks
 
 MOST_ALERTS = 50
+HIGHEST = {
+    AlertKind.TOTAL: Decimal(10) ** 12,
+    AlertKind.POOL: Decimal(100),
+    AlertKind.DEPLETES: Decimal(366),
+    AlertKind.EXPIRES: Decimal(366),
+}
+"""The highest threshold an alert may have: an amount, a percentage, or days."""
 
 
 class TooManyAlerts(Refusal):
@@ -72,14 +81,26 @@ class CustomerDesk:
         self._books.kept.looked(self._who, what, self._clock.now())
         return export, made
 
+    def alerts(self) -> tuple[tuple[Alert, tuple[Firing, ...]], ...]:
+        """Return the alerts in force, oldest first, each with when it fired: over what is issued, and what runs."""
+        newest, pools = self._books.newest(), self._books.pools()
+        rated = self._books.issued(newest.statement.contract) if newest else ()
+        running = None
+        if newest is not None and newest.complete_up_to is not None:
+            rated = (*rated, newest.statement)
+            running = Running(month=newest.statement.period, on=newest.complete_up_to.date())
+        return tuple(
+            (one, firings(AlertKind(one.kind), one.subject, one.threshold, rated, pools, running))
+            for one in self._books.kept.alerts()
+        )
+
     def add_alert(self, alert_id: str, kind: AlertKind, subject: str, threshold: Decimal) -> Alert | None:
-        """Keep an alert, once for its id; None where there is no such pool. A month's total has no subject.
+        """Keep an alert, once for its id; None where there is no such pool to watch. A month's total has no subject.
 
         Raises:
             TooManyAlerts: there are MOST_ALERTS in force.
         """
-        pools = {view.pool for view in self._books.pools()} if kind is not AlertKind.TOTAL else {""}
-        if subject not in pools:
+        if (kind, subject) != (AlertKind.TOTAL, "") and (kind, subject) not in watched(self._books.pools()):
             return None
         there = {one.id: one for one in self._books.kept.alerts()}
         if alert_id in there:
@@ -97,3 +118,15 @@ class CustomerDesk:
         )
         self._books.kept.keep_alert(alert)
         return alert
+
+
+def watched(pools: Sequence[PoolView]) -> list[tuple[AlertKind, str]]:
+    """Return what an alert may be set for beside a month's total: its kind and the pool."""
+    return sorted({(kind, view.pool) for view in pools for kind in AlertKind if view.kind in kind.watches})
+
+
+def fits(kind: AlertKind, threshold: Decimal) -> bool:
+    """Return whether a threshold is one of its kind: above zero, at most HIGHEST, and days whole."""
+    if not threshold.is_finite() or not 0 < threshold <= HIGHEST[kind]:
+        return False
+    return kind in (AlertKind.TOTAL, AlertKind.POOL) or threshold == threshold.to_integral_value()

@@ -1,4 +1,4 @@
-"""The Schedules: closes on the 1st, the month so far watched nightly and rated hourly, and mail in rounds."""
+"""The Schedules: closes on the 1st, the month so far watched nightly and rated hourly, mail and webhooks in rounds."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -26,11 +26,14 @@ from workflows.monthly_close import CloseTrigger
 from workflows.nightly_watch import NightlyWatch
 from workflows.send_notices import SendNotices
 from workflows.usage_refresh import UsageRefresh
+from workflows.webhooks import WebhookRound
 
 SCHEDULE_ID = "month-end-close"
 WATCH_ID = "nightly-watch"
 NOTICES_ID = "notices"
 NOTICES_EVERY = timedelta(minutes=5)
+WEBHOOKS_ID = "webhooks"
+WEBHOOKS_EVERY = timedelta(minutes=1)
 LOCAL_HOUR = 6
 """Never between 01:00 and 03:00 local: on days when the clock changes those hours happen twice, or not at all."""
 
@@ -104,6 +107,18 @@ def notices_schedule(_zone: str) -> Schedule:
     )
 
 
+def webhooks_schedule(_zone: str) -> Schedule:
+    """Return the Schedule of the webhooks: a round every minute that begins deliveries, never two at once."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            WebhookRound.run, id="webhook-round", task_queue=options.CLOSE_QUEUE, static_summary="Begin webhooks"
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=WEBHOOKS_EVERY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=WEBHOOKS_EVERY),
+        state=ScheduleState(note="Begins the deliveries of new notices to customers' endpoints every minute"),
+    )
+
+
 def nightly_schedule(zone: str) -> Schedule:
     """Return the Schedule of the watch: 04:00 every day in a zone, one night after the other."""
     return Schedule(
@@ -128,6 +143,7 @@ SCHEDULES: Mapping[str, Callable[[str], Schedule]] = {
     WATCH_ID: nightly_schedule,
     NOTICES_ID: notices_schedule,
     REFRESH_ID: refresh_schedule,
+    WEBHOOKS_ID: webhooks_schedule,
 }
 
 

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     pages_secret: SecretStr | None = None  # signs the cookie of who is away at the provider
     smtp_url: SecretStr | None = None  # smtp://host:port or smtps://user:password@host
     mail_from: str = "billing@localhost"
+    finance_mail: str = ""  # addresses the nightly watch is mailed to, with commas in between; none: to nobody
+    webhooks_key: SecretStr | None = None  # seals the secrets of customers' endpoints; None: none is told anything
+    webhooks_authority: Path | None = None  # whose certificates count; then 127.0.0.1 is told too: embedded stack only
     policy_file: Path | None = None  # usage policy, tieout/policy/v1; None: the demo book's, in the embedded stack only
     posthog_file: Path | None = None  # which PostHog events carry usage; None: likewise
     posthog_prefix: str = "posthog/"  # of the batch export in the sources bucket

@@ -1,12 +1,14 @@
 """Wiring: which adapter fits which port. The one place that chooses between concrete things."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import SecretStr
 
-from activities.deeds import Outside
+from activities.deeds import Outside, WebhookTelling
 from activities.ports import Histories, UsageSource
 from adapters.clickhouse import CLICKHOUSE, ClickHouseUsage
 from adapters.files import read_entity, read_policy, read_value
@@ -27,13 +29,16 @@ from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.watches import PostgresWatches
+from adapters.postgres.webhooks import PostgresWebhooks
 from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport, PostHogMapping, read_mapping
 from adapters.posthog_query import PostHogQuery
+from adapters.sealer import Sealer
 from adapters.source_files import FolderFiles, S3Files, SourceFiles
 from adapters.spreadsheets import SheetLayout, Spreadsheets
 from adapters.stripe import StripeInvoices
 from adapters.usage_tables import TableMapping
+from adapters.webhook_client import WebhookClient
 from billing.approval import ApprovalPolicy
 from billing.rating.rates import LIST_CARD
 from migrations.roles import role_url
@@ -50,6 +55,12 @@ POSTHOG_SECONDS = 30.0
 HERE = "http://127.0.0.1:8082"
 """Where the portal listens unless its address is named."""
 
+CONSOLE_HERE = "http://127.0.0.1:8083"
+"""Where the console does."""
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
+
 DEMO_CARD = "list-2026"
 DEMO_BOOK = Path(__file__).resolve().parent.parent / "devstack" / "book"
 
@@ -58,6 +69,18 @@ class SettingMissing(Refusal):
     """Something outside is not named."""
 
     remedy = "Set it in the environment, or start the embedded stack with `make up`."
+
+
+class NotForProduction(Refusal):
+    """What only the embedded stack may do was asked for elsewhere."""
+
+    remedy = "Leave TIEOUT_WEBHOOKS_AUTHORITY out: endpoints are told on the public internet alone."
+
+
+class AddressUnusable(Refusal):
+    """What is to be a mail address is none."""
+
+    remedy = "Name addresses such as finance@example.com, with commas in between."
 
 
 def database(config: Settings, role: str, patience_seconds: int = 0) -> Database:
@@ -183,7 +206,42 @@ def mailer_of(config: Settings) -> SmtpMailer | None:
     """Return what sends mail, or None where no server is named."""
     if config.smtp_url is None:
         return None
-    return SmtpMailer(config.smtp_url.get_secret_value(), config.mail_from, config.portal_url or HERE)
+    return SmtpMailer(
+        config.smtp_url.get_secret_value(), config.mail_from, config.portal_url or HERE,
+        config.console_url or CONSOLE_HERE,
+    )  # fmt: skip
+
+
+def webhook_client_of(config: Settings) -> WebhookClient:
+    """Return what posts to customers' endpoints; raises NotForProduction."""
+    authority = config.webhooks_authority
+    if authority is None:
+        return WebhookClient()
+    if not config.embedded or urlsplit(config.portal_url or HERE).hostname not in LOOPBACK:
+        raise NotForProduction("endpoints on this machine are for the embedded stack, on this machine alone")
+    return WebhookClient(loopback=True, authority=str(authority))
+
+
+def sealer_of(config: Settings) -> Sealer | None:
+    """Return what seals and opens the secrets of endpoints, or None where no key is set; raises KeyUnusable."""
+    return Sealer(config.webhooks_key.get_secret_value()) if config.webhooks_key is not None else None
+
+
+def webhooks_of(config: Settings, books: Database) -> WebhookTelling | None:
+    """Return what tells customers' endpoints, or None where no key is set."""
+    sealer = sealer_of(config)
+    if sealer is None:
+        return None
+    return WebhookTelling(PostgresWebhooks(books), sealer, webhook_client_of(config), config.portal_url or HERE)
+
+
+def finance_of(config: Settings) -> tuple[str, ...]:
+    """Return the addresses the nightly watch is mailed to; raises AddressUnusable."""
+    addresses = tuple(one.strip() for one in config.finance_mail.split(",") if one.strip())
+    for address in addresses:
+        if not ADDRESS.fullmatch(address):
+            raise AddressUnusable("this is no mail address", setting="TIEOUT_FINANCE_MAIL", given=address)
+    return addresses
 
 
 def outside_of(config: Settings, histories: Histories) -> Outside:
@@ -204,6 +262,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         estimates=PostgresEstimates(books),
         notices=PostgresNotices(books),
         mailer=mailer_of(config),
+        finance=finance_of(config),
+        webhooks=webhooks_of(config, books),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
         entity=entity_of(config),

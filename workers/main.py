@@ -1,6 +1,6 @@
 """Workers: a process that serves one queue, or all of them, until it is told to stop.
 
-python -m workers.main --role workflows|usage|stripe|ledger|all
+python -m workers.main --role workflows|usage|stripe|ledger|webhooks|all
 """
 
 import asyncio
@@ -31,7 +31,7 @@ CACHED_WORKFLOWS = 2_000
 
 def worker_for(role: str, queue: Queue, client: Client, config: settings.Settings, pool: ThreadPoolExecutor) -> Worker:
     """Return the worker of a role, with the limits of its queue."""
-    slots = {"workflows": 16, "usage": config.usage_slots, "stripe": 8, "ledger": 8}[role]
+    slots = {"workflows": 16, "usage": config.usage_slots, "stripe": 8, "ledger": 8, "webhooks": 16}[role]
     return Worker(
         client,
         task_queue=queue.name,
@@ -58,7 +58,7 @@ async def serve(roles: tuple[str, ...], config: settings.Settings, stop: asyncio
     """Serve the queues of these roles until `stop` is set; running deeds are given time to end."""
     client = await temporal.connect(config, identity=f"worker-{'+'.join(roles)}-{os.getpid()}")
     outside = outside_of(config, temporal.Histories(client))
-    with ThreadPoolExecutor(max_workers=16 + config.usage_slots + 16, thread_name_prefix="deed") as pool:
+    with ThreadPoolExecutor(max_workers=16 + config.usage_slots + 16 + 16, thread_name_prefix="deed") as pool:
         async with AsyncExitStack() as stack:
             for role in roles:
                 await stack.enter_async_context(worker_for(role, queues(outside)[role], client, config, pool))

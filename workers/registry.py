@@ -22,6 +22,7 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from activities.refresh import Refresh
 from activities.watch import WatchDeeds
+from activities.webhooks import Webhooks
 from workflows import options
 from workflows.book_event import BookEvent
 from workflows.close_shard import CloseShard
@@ -36,6 +37,7 @@ from workflows.rate_change import RateChange
 from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
 from workflows.usage_refresh import UsageRefresh
+from workflows.webhooks import WebhookDelivery, WebhookRound
 
 WORKFLOWS: Sequence[type] = (
     CloseTrigger,
@@ -53,6 +55,8 @@ WORKFLOWS: Sequence[type] = (
     TieOutPeriod,
     ReopenPeriod,
     UsageRefresh,
+    WebhookDelivery,
+    WebhookRound,
 )
 
 
@@ -70,6 +74,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
     control, watch, notify = Control(outside), WatchDeeds(outside), Notify(outside)
+    webhooks = Webhooks(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -91,6 +96,8 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 publish.await_closed,
                 notify.write,
                 watch.months,
+                webhooks.due,
+                webhooks.give_up,
             ],
         ),
         "usage": Queue(
@@ -131,7 +138,8 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 publish.seal_month,
             ],
         ),
+        "webhooks": Queue(options.WEBHOOK_QUEUE, (), [webhooks.deliver]),
     }
 
 
-ROLES = ("workflows", "usage", "stripe", "ledger")
+ROLES = ("workflows", "usage", "stripe", "ledger", "webhooks")

@@ -71,7 +71,7 @@ class MonthlyClose:
         root = await workflow.execute_activity_method(
             Publish.seal_month,
             SealMonth(month=task.month, revision=task.revision),
-            **options.with_summary(options.ARCHIVE, f"seal the evidence of {task.key}"),
+            **options.with_summary(options.SEAL_MONTH, f"seal the evidence of {task.key}"),
         )
         return MonthClosed(month=task.month, revision=task.revision, states=states, evidence_root=root)
 

@@ -9,6 +9,7 @@ CLOSE_QUEUE = "close"
 USAGE_QUEUE = "close-usage"
 STRIPE_QUEUE = "close-stripe"
 LEDGER_QUEUE = "close-ledger"
+WEBHOOK_QUEUE = "close-webhooks"
 
 
 class Options(TypedDict, total=False):
@@ -21,11 +22,11 @@ class Options(TypedDict, total=False):
     retry_policy: RetryPolicy
 
 
-def _retry(first_seconds: float, most_seconds: float, attempts: int = 0) -> RetryPolicy:
+def _retry(first_seconds: float, most_seconds: float, attempts: int = 0, times: int = 2) -> RetryPolicy:
     return RetryPolicy(
         initial_interval=timedelta(seconds=first_seconds),
         maximum_interval=timedelta(seconds=most_seconds),
-        backoff_coefficient=2,
+        backoff_coefficient=times,
         maximum_attempts=attempts,
     )
 
@@ -79,6 +80,13 @@ ARCHIVE = Options(
 )
 """Writing evidence to the object store: unlimited, keys are first-wins."""
 
+SEAL_MONTH = Options(
+    task_queue=LEDGER_QUEUE,
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=_retry(2, 60),
+)
+"""Reading what was sealed of every customer, and writing the month's manifest over it."""
 
 MAIL = Options(
     task_queue=LEDGER_QUEUE,
@@ -87,6 +95,16 @@ MAIL = Options(
     retry_policy=_retry(5, 120),
 )
 """Handing a message to the mail server: what does not go in ten minutes is the next round's."""
+
+WEBHOOK = Options(
+    task_queue=WEBHOOK_QUEUE,
+    start_to_close_timeout=timedelta(seconds=60),
+    retry_policy=_retry(10, 12 * 3600, 13, times=4),
+)
+"""A try of a delivery: 13 in about three days, after 10 s, 40 s, 3, 11, 43 minutes, 3 and 11 hours, then each half day.
+
+A try itself takes ten seconds at most; what is left of the minute is for its name to be resolved.
+"""
 
 ADOPT = Options(
     task_queue=CLOSE_QUEUE,

@@ -28,6 +28,7 @@ from models.tables.evidence import (
     StatementUseRow,
 )
 from models.tables.invoices import InvoiceRow, IssuedInvoiceRow
+from models.value import fingerprint_of
 
 _OPEN_POOLS = """
     WITH last AS (
@@ -113,7 +114,8 @@ class PostgresEvidence:
         self, reconciliation: Reconciliation, revision: int, at: datetime, at_risk: Sequence[Exposure] = ()
     ) -> str:
         """Keep a reconciliation, its findings and the money at risk of them; return its fingerprint."""
-        fingerprint = reconciliation.fingerprint()
+        body = reconciliation.canonical()
+        fingerprint = fingerprint_of(body)
         customer, month = reconciliation.customer, reconciliation.period
         with self.database.writing() as session:
             new = session.exec(
@@ -122,7 +124,7 @@ class PostgresEvidence:
                     fingerprint=fingerprint,
                     customer=customer,
                     period=month,
-                    body=reconciliation.canonical(),
+                    body=body,
                     recorded_at=at,
                 )
                 .on_conflict_do_nothing()
@@ -189,7 +191,8 @@ class PostgresEvidence:
 
     def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
         """Keep a statement and return its fingerprint."""
-        fingerprint = statement.fingerprint()
+        body = statement.canonical()
+        fingerprint = fingerprint_of(body)
         with self.database.writing() as session:
             session.exec(
                 insert(StatementRow)
@@ -204,7 +207,7 @@ class PostgresEvidence:
                     subtotal=statement.subtotal,
                     tax=statement.tax,
                     total=statement.total,
-                    body=statement.canonical(),
+                    body=body,
                     recorded_at=at,
                 )
                 .on_conflict_do_nothing()

@@ -1,6 +1,6 @@
 """Notices: kept once, sent once; what happened that nobody was told of yet."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from adapters.postgres.sessions import Database
 from models.correction import Correction
 from models.notice import Notice, NoticeKind
-from models.tables.notices import NoticeChoiceRow, NoticeRow, NoticeSentRow
+from models.tables.notices import NoticeChoiceRow, NoticeRow, NoticeSentRow, NoticeTryRow
+from models.visitor import Alert
 
 _UNANNOUNCED = """
     SELECT o.reference FROM customer_closes c
@@ -41,6 +42,16 @@ _EXPIRING = """
     )
     ORDER BY fingerprint
 """
+_UNWATCHED = """
+    SELECT DISTINCT a.period, a.night FROM watch_alerts a
+    WHERE a.recorded_at >= :since
+        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = 'watch_alert/' || a.period || '/' || a.night)
+    ORDER BY a.night, a.period
+"""
+_ALERTS = """
+    SELECT id, customer, kind, subject, threshold, made_by, made_at, ended_at FROM alerts
+    WHERE customer = :customer AND ended_at IS NULL ORDER BY made_at, id
+"""
 
 
 class PostgresNotices:
@@ -65,6 +76,18 @@ class PostgresNotices:
         with self.database.reading() as session:
             found = session.connection().execute(text(_EXPIRING), {"after": after, "until": until})
             return tuple(found.scalars())
+
+    def unwatched(self, since: datetime) -> tuple[tuple[str, date], ...]:
+        """Return the months and nights since whose watch found something new, and finance was not told."""
+        with self.database.reading() as session:
+            rows = session.connection().execute(text(_UNWATCHED), {"since": since})
+            return tuple((row.period, row.night) for row in rows)
+
+    def alerts(self, customer: str) -> tuple[Alert, ...]:
+        """Return a customer's alerts in force, oldest first."""
+        with self.database.reading() as session:
+            rows = session.connection().execute(text(_ALERTS), {"customer": customer})
+            return tuple(Alert(**row._mapping) for row in rows)
 
     def keep(self, notice: Notice) -> None:
         """Keep a notice, once for its id."""
@@ -103,17 +126,31 @@ class PostgresNotices:
         with self.database.reading() as session:
             return tuple((Notice.from_text(body), message_id) for body, message_id in session.exec(found))
 
-    def unsent(self, most: int) -> tuple[str, ...]:
-        """Return the ids of notices that were neither sent nor opted out of, oldest first."""
+    def unsent(self, most: int, since: datetime) -> tuple[str, ...]:
+        """Return the ids of notices written since that were neither sent nor opted out of.
+
+        First those never tried, oldest first; then those not tried for longest: what can't be sent holds up nothing.
+        """
         found = (
             select(NoticeRow.id)
             .join(NoticeSentRow, col(NoticeSentRow.notice) == col(NoticeRow.id), isouter=True)
-            .where(col(NoticeSentRow.notice).is_(None))
-            .order_by(col(NoticeRow.position))
+            .join(NoticeTryRow, col(NoticeTryRow.notice) == col(NoticeRow.id), isouter=True)
+            .where(col(NoticeSentRow.notice).is_(None), col(NoticeRow.recorded_at) >= since)
+            .order_by(col(NoticeTryRow.tried_at).nulls_first(), col(NoticeRow.position))
             .limit(most)
         )
         with self.database.reading() as session:
             return tuple(session.exec(found))
+
+    def tried(self, notice_id: str, at: datetime) -> None:
+        """Keep that a notice is being tried now."""
+        row = insert(NoticeTryRow).values(notice=notice_id, tries=1, tried_at=at)
+        with self.database.writing() as session:
+            session.exec(
+                row.on_conflict_do_update(
+                    index_elements=["notice"], set_={"tries": NoticeTryRow.tries + 1, "tried_at": row.excluded.tried_at}
+                )
+            )
 
     def message_of(self, notice_id: str) -> str | None:
         """Return the message id under which a notice was sent, or what stands for it, or None where it was not."""

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, update
-from sqlalchemy.dialects.postgresql import Range, distinct_on, insert
+from sqlalchemy import String, any_, func, literal, update
+from sqlalchemy.dialects.postgresql import ARRAY, Range, distinct_on, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -48,9 +48,13 @@ class PostgresTerms:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._catalog = _Catalog(head=0, rows=())
+        self._populations: dict[str, tuple[int, tuple[str, ...]]] = {}
 
     def population(self, month: str) -> tuple[str, ...]:
-        """Return the customers whose contract is in force on a day of the month, by id; the last amendment counts."""
+        """Return the customers whose contract is in force on a day of the month, by id; the last amendment counts.
+
+        Contracts are looked through again only where one was appended since: every customer's close asks this.
+        """
         newest = (
             select(ContractRow)
             .ext(distinct_on(col(ContractRow.contract)))
@@ -64,7 +68,11 @@ class PostgresTerms:
             .order_by(newest.c.customer)
         )
         with self.database.reading() as session:
-            return tuple(session.exec(found).all())
+            head = session.exec(select(func.max(ContractRow.position))).one() or 0
+            kept = self._populations.get(month)
+            if kept is None or kept[0] != head:
+                kept = self._populations[month] = head, tuple(session.exec(found).all())
+        return kept[1]
 
     def contracts(self, customer: str, known_at: datetime | None = None) -> tuple[Contract, ...]:
         """Return every version of a customer's contracts recorded by then, by effective day and order of recording."""
@@ -77,6 +85,19 @@ class PostgresTerms:
             found = found.where(col(ContractRow.recorded_at) <= known_at)
         with self.database.reading() as session:
             return tuple(_contract(body) for body in session.exec(found))
+
+    def contracts_by_customer(self, customers: Collection[str]) -> dict[str, tuple[Contract, ...]]:
+        """Return each of these customers' contracts as `contracts` does, in one read; one without any is left out."""
+        found = (
+            select(ContractRow.customer, ContractRow.body)
+            .where(col(ContractRow.customer) == any_(literal(sorted(customers), ARRAY(String))))
+            .order_by(col(ContractRow.effective_on), col(ContractRow.position))
+        )
+        versions: dict[str, list[Contract]] = {}
+        with self.database.reading() as session:
+            for customer, body in session.exec(found):
+                versions.setdefault(customer, []).append(_contract(body))
+        return {customer: tuple(mine) for customer, mine in versions.items()}
 
     def rates(self, known_at: datetime | None = None) -> tuple[RateVersion, ...]:
         """Return the rate versions as known at an instant (now for None), by card, meter, where and start."""

@@ -11,7 +11,7 @@ from api.customers.callers import AsOnce, Caller, Reader, Writer
 from api.refused import not_found
 from models.access import CustomerKey
 from models.money import Currency
-from models.notice import OWED, NoticeKind
+from models.notice import CHOICES, NoticeKind
 from models.value import Day, Frozen
 from models.visitor import PortalUser, Share
 
@@ -70,7 +70,7 @@ async def choose(caller: Writer, once: AsOnce, asked: Choice) -> Response:
     """Choose whether a kind of mail is wanted; of what is owed by contract there is no choice."""
 
     async def act() -> Response:
-        if asked.kind in OWED:
+        if asked.kind not in CHOICES:
             raise not_found()
         who, now = caller.holder.who, caller.clock.now()
         await run_in_threadpool(caller.books.notices.choose, caller.holder.customer, asked.kind, asked.wanted, who, now)
@@ -81,7 +81,7 @@ async def choose(caller: Writer, once: AsOnce, asked: Choice) -> Response:
 
 def _choices(caller: Caller) -> tuple[Choice, ...]:
     unwanted = caller.books.notices.unwanted(caller.holder.customer)
-    return tuple(Choice(kind=kind, wanted=kind not in unwanted) for kind in NoticeKind if kind not in OWED)
+    return tuple(Choice(kind=kind, wanted=kind not in unwanted) for kind in CHOICES)
 
 
 def _billing(caller: Caller) -> Billing | None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import zip_longest
 
 from models.authority import Authority
 from models.period import Period, local_day, midnight
@@ -31,14 +32,16 @@ def spans_of(
     Raises:
         NoAuthority: on some day nobody speaks for the meter.
     """
+    zone = policy.timezone
+    first = local_day(period.starts_at, zone)
+    turns = {day for rule in policy.authority for day in (rule.starts_on, rule.ends_on) if day is not None}
+    days = [first, *sorted(day for day in turns if day > first and midnight(day, zone) < period.ends_at)]
     spans: list[Span] = []
-    day = local_day(period.starts_at, policy.timezone)
-    while midnight(day, policy.timezone) < period.ends_at:
-        starts_at = max(midnight(day, policy.timezone), period.starts_at)
+    for day, following in zip_longest(days, days[1:]):
+        starts_at = max(midnight(day, zone), period.starts_at)
+        ends_at = midnight(following, zone) if following else period.ends_at
         rule = policy.authority_for(customer, meter, day)
         order = [name for name in policy.order_for(customer, meter, day) if name in sources]
-        day += timedelta(days=1)
-        ends_at = min(midnight(day, policy.timezone), period.ends_at)
         if spans and (spans[-1].rule, spans[-1].source) == (rule, order[0]):
             spans[-1] = Span(spans[-1].starts_at, ends_at, rule, order[0])
         else:

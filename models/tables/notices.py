@@ -34,6 +34,17 @@ class NoticeSentRow(Row, table=True):
     sent_at: datetime = instant()
 
 
+class NoticeTryRow(Row, table=True):
+    """How often a notice was tried, and when last."""
+
+    __tablename__ = "notice_tries"
+    __table_args__ = IN_SCHEMA
+
+    notice: str = Field(primary_key=True)
+    tries: int
+    tried_at: datetime = instant()
+
+
 class NoticeChoiceRow(Row, table=True):
     """A customer's choice about a kind of notice; the newest counts."""
 

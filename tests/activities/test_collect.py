@@ -1,7 +1,7 @@
 """Collect: a source is sealed once, when it is complete, and never from a pass that was not whole."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -67,6 +67,9 @@ class Terms:
 
     def contracts(self, customer: str) -> tuple[Any, ...]:
         return tuple(one for one in seed.contracts() if one.customer == customer)
+
+    def contracts_by_customer(self, customers: Collection[str]) -> dict[str, tuple[Any, ...]]:
+        return {customer: self.contracts(customer) for customer in customers}
 
     def rates(self) -> tuple[Any, ...]:
         return seed.rates()

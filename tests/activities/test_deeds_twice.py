@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ import httpx
 import psycopg
 import pyarrow as pa
 import pytest
+from cryptography.fernet import Fernet
 from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
@@ -24,7 +25,7 @@ from activities.change_rate import NoProposal, NotApproved, RateChangeDeeds
 from activities.collect import Collect
 from activities.control import Control
 from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection, NotIssuedYet
-from activities.deeds import Outside
+from activities.deeds import Outside, WebhookTelling
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
     ApplyEvent,
@@ -39,6 +40,7 @@ from activities.messages import (
     CorrectionDeed,
     CorrectionRef,
     CustomerRef,
+    DeliverWebhook,
     DraftRef,
     FinalizeDraft,
     InCatalog,
@@ -67,6 +69,7 @@ from activities.messages import (
     VerifyDecision,
     WatchNight,
     WatchTonight,
+    WebhooksDue,
 )
 from activities.notify import Notify
 from activities.opening import Openings
@@ -78,6 +81,7 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from activities.refresh import Refresh
 from activities.watch import WatchDeeds
+from activities.webhooks import Webhooks
 from activities.witness import heads_of
 from adapters.files import read_policy
 from adapters.mail import SmtpMailer
@@ -98,6 +102,9 @@ from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.watches import PostgresWatches
+from adapters.postgres.web_sessions import seed_visitors
+from adapters.postgres.webhooks import PostgresWebhooks
+from adapters.sealer import Sealer
 from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
@@ -122,6 +129,8 @@ from models.period import Period
 from models.rate_change import ChangeStep, RateProposal
 from models.usage_policy import UsagePolicy
 from models.value import canonical_json, instant_text
+from models.visitor import PortalRole, PortalUser
+from models.webhook import Answer, Endpoint, EventType
 from runtime.audit import Audit
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
@@ -144,6 +153,19 @@ ELSEWHERE = {
 
 WHEN = frozenset({"refreshed_at", "recorded_at", "written_at", "moved_at", "began_at"})
 """Columns that say when; a projection is written again with a later instant."""
+
+
+SEALER = Sealer(Fernet.generate_key().decode())
+POSTED: list[str] = []
+
+
+class Accepting:
+    """The `WebhookCaller` port where every endpoint takes everything."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
+        """Say yes."""
+        POSTED.append(url)
+        return Answer(status=204, milliseconds=3, detail="")
 
 
 class ListedUsage:
@@ -305,6 +327,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         estimates=PostgresEstimates(books),
         notices=PostgresNotices(books),
         mailer=SmtpMailer(ends.smtp_url, "billing@tieout.example", "https://portal.example"),
+        webhooks=WebhookTelling(PostgresWebhooks(books), SEALER, Accepting(), "https://portal.example"),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
         store=S3Store(
@@ -370,6 +393,7 @@ def _close_twice(world: World) -> None:
     twice(publish.seal_month, SealMonth(month=MONTH, revision=1))
     twice(Notify(outside).write)
     twice(Notify(outside).send, SendNotice(notice=f"invoice_ready/{issued.reference}"))
+    _tell_an_endpoint_twice(world, issued.reference)
     _change_a_rate_twice(world, statement.fingerprint)
     watch = WatchDeeds(outside)
     twice(watch.months, WatchTonight(night=date(2026, 11, 1)))
@@ -378,6 +402,29 @@ def _close_twice(world: World) -> None:
     _pay_twice(world, issued.stripe_id)
     _book_twice(world)
     _control_twice(world)
+
+
+def _tell_an_endpoint_twice(world: World, reference: str) -> None:
+    """Tell an endpoint of the invoice, and give up another."""
+    hooks, twice, notice = Webhooks(world.outside), world.twice, f"invoice_ready/{reference}"
+    admin = PortalUser(id="c-admin", customer=CUSTOMER, email="c@c.example", name="C", role=PortalRole.ADMIN)
+    seed_visitors(world.stack.endpoints.database_url, [], [admin])
+    told = world.outside.webhooks
+    assert told is not None
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    portal = PostgresWebhooks(Database(role_url(world.stack.endpoints.database_url, "portal"), 1), CUSTOMER)
+    for name in ("told", "given-up"):
+        endpoint = Endpoint(
+            id=name, customer=CUSTOMER, url=f"https://{name}.example/", types=(EventType.INVOICE_READY,),
+            made_by="c-admin", made_at=at,
+        )  # fmt: skip
+        assert portal.add(endpoint, SEALER.seal("whsec_QUJD"))
+    portal.database.dispose()
+    due: WebhooksDue = twice(hooks.due)
+    assert {one.endpoint for one in due.deliveries} == {"told", "given-up"}
+    twice(hooks.deliver, DeliverWebhook(endpoint="told", notice=notice, number=1))
+    twice(hooks.give_up, DeliverWebhook(endpoint="given-up", notice=notice, number=1))
+    assert POSTED == ["https://told.example/"]
 
 
 def _control_twice(world: World) -> None:
@@ -570,6 +617,9 @@ DEEDS = (
     "publish.seal_month",
     "notify.write",
     "notify.send",
+    "webhooks.due",
+    "webhooks.deliver",
+    "webhooks.give_up",
     "rate_change.simulate",
     "rate_change.judge",
     "rate_change.put_into_catalog",

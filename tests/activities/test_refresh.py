@@ -16,7 +16,9 @@ from activities.refresh import Refresh
 from billing.usage_table import from_lines
 from models.contract import Contract
 from models.draft import Draft
+from models.notice import Notice
 from models.statement import Statement
+from models.visitor import Alert
 from tests.activities.test_collect import Source
 from tests.billing.rating.builders import a_contract, used
 from tests.usage_builders import a_policy, a_slice, event
@@ -34,6 +36,28 @@ class Drafts:
 
     def keep(self, draft: Draft) -> None:
         self.kept[draft.statement.customer] = draft
+
+
+class Notices:
+    """One alert of everybody's, and the notices that were kept, by id."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Notice] = {}
+
+    def alerts(self, customer: str) -> tuple[Alert, ...]:
+        alert = Alert(
+            id=f"of-{customer}",
+            customer=customer,
+            kind="total",
+            subject="",
+            threshold=Decimal(4),
+            made_by="u",
+            made_at=AT,
+        )
+        return (alert,)
+
+    def keep(self, notice: Notice) -> None:
+        self.kept.setdefault(notice.id, notice)
 
 
 def an_outside(
@@ -62,6 +86,8 @@ def an_outside(
         scratch=folder,
         usage_memory_mib=256,
         drafts=Drafts(),
+        notices=Notices(),
+        tells=False,
     )
 
 
@@ -102,6 +128,19 @@ def test_more_usage_overwrites_the_draft_and_leaves_no_file(tmp_path: Path) -> N
     refresh(outside)
     assert outside.drafts.kept["acme"].statement.total == Decimal("3.10")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_alert_that_a_running_month_reaches_is_told_once_and_only_where_anybody_is(tmp_path: Path) -> None:
+    outside = an_outside(tmp_path, [october()], [event(9, "45")])
+    refresh(outside)
+    assert outside.notices.kept == {}  # nobody is told anything
+    outside.tells = True
+    refresh(outside)
+    outside.sources["one"].rows.append(event(10, "10"))
+    refresh(outside)
+    [notice] = outside.notices.kept.values()
+    assert notice.id == "alert/of-acme/2026-10"
+    assert notice.sentences[1] == "October 2026 so far: the total is 4.50 USD."
 
 
 def test_a_month_whose_month_before_is_open_is_left(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ from adapters.mail import MailSettingUnusable, SmtpMailer
 from models.notice import Addressed, Notice, NoticeKind
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
-MAILER = SmtpMailer("smtp://127.0.0.1:25", "Tieout <billing@tieout.example>", "https://portal.example/")
+MAILER = SmtpMailer(
+    "smtp://127.0.0.1:25", "Tieout <billing@tieout.example>", "https://portal.example/", "https://console.example"
+)
 
 
 def a_notice(kind: NoticeKind = NoticeKind.INVOICE_READY, **more: object) -> Addressed:
@@ -59,6 +61,16 @@ def test_the_link_is_the_portals() -> None:
 def test_a_way_out_is_offered_where_one_may_opt_out_and_nowhere_else() -> None:
     assert MAILER.message(a_notice())["List-Unsubscribe"] is None
     assert MAILER.message(a_notice(NoticeKind.POOL_USED))["List-Unsubscribe"] == "<https://portal.example/settings>"
+
+
+def test_finance_is_sent_to_the_console_at_every_address_and_has_nothing_to_opt_out_of() -> None:
+    told = a_notice(NoticeKind.WATCH_ALERT, path="/close").model_copy(
+        update={"to": "fin@lumen.example, cfo@lumen.example"}
+    )
+    message = MAILER.message(told)
+    assert [one.addr_spec for one in message["To"].addresses] == ["fin@lumen.example", "cfo@lumen.example"]
+    assert message["List-Unsubscribe"] is None
+    assert "https://console.example/close" in parts(told)[0]
 
 
 def test_a_message_has_the_id_of_its_notice() -> None:

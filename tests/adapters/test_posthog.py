@@ -118,6 +118,48 @@ def test_an_events_own_cost_is_kept_digit_by_digit() -> None:
         Metered(event="e", meter="m", quantity="q", cost="c")
 
 
+EXACT = "1234567890123.123456789012"
+"""More digits than a float has."""
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl"])
+def test_a_number_keeps_every_digit_that_stands_in_the_json(ending: str) -> None:
+    event = llm("u1", 3, 0) | {"event": "call_completed", "properties": {"organization": "acme", "minutes": 7.25}}
+    written = (parquet if ending == ".parquet" else lines)([event])
+    if ending == ".parquet":
+        columns = pq.read_table(io.BytesIO(written)).to_pydict()
+        columns["properties"] = [text.replace("7.25", EXACT) for text in columns["properties"]]
+        sink = io.BytesIO()
+        pq.write_table(pa.table(columns), sink)
+        written = sink.getvalue()
+    (row,) = read(export({key(3, ending): written.replace(b"7.25", EXACT.encode())}))
+    assert row["quantity"] == Decimal(EXACT)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl"])
+@pytest.mark.parametrize("said", [True, "much", [1], {"a": 1}])
+def test_what_is_no_number_is_not_read_as_one(ending: str, said: Any) -> None:
+    event = call("u1", 3, 0) | {"properties": {"organization": "acme", "minutes": said}}
+    (row,) = read(export({key(3, ending): (parquet if ending == ".parquet" else lines)([event])}))
+    assert row["quantity"] is None  # which the seal refuses
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl"])
+def test_dimensions_are_texts_and_an_absent_one_is_left_out(ending: str) -> None:
+    mapping = PostHogMapping(
+        metered=(Metered(event="e", meter="m", quantity="q", dimensions={"é": 'say "é"', "absent": "no", "n": "n"}),)
+    )
+    event = call("u1", 3, 0) | {"event": "e", "properties": {"organization": "acme", "q": 1, 'say "é"': 'a"b', "n": 2}}
+    files = {key(3, ending): (parquet if ending == ".parquet" else lines)([event])}
+    (row,) = read(PostHogExport(S3Files(FakeS3(files), "bucket", "ph/"), mapping))
+    assert json.loads(row["dims"]) == {"n": "2", "é": 'a"b'}
+
+
+def test_properties_that_differ_in_capitals_alone_are_refused() -> None:
+    with pytest.raises(ValidationError, match="capitals"):
+        Metered(event="e", meter="m", quantity="q", dimensions={"one": "Model", "other": "model"})
+
+
 def test_where_runs_end_with_a_manifest_one_without_it_is_not_there_yet() -> None:
     assert export(FILES, manifest=True).watermark() == datetime(2026, 10, 4, tzinfo=UTC)
     assert {row["id"] for row in read(export(FILES, manifest=True))} == {"u1", "u2"}

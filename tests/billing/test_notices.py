@@ -5,10 +5,11 @@ from decimal import Decimal
 
 import pytest
 
-from billing.notices import credit_notices, invoice_ready, pool_notices
+from billing.notices import MOST_CONCERNS, credit_notices, invoice_ready, pool_notices, watch_notice
 from models.invoice import Invoice, InvoiceLine, IssuedInvoice
 from models.notice import NoticeKind
 from models.statement import Pool, Statement
+from models.watch import Concern, ConcernKind, NightAlert
 from tests.statement_builders import a_pool, a_statement, bought, usage
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -137,3 +138,39 @@ def test_no_amount_of_a_letter_is_a_float() -> None:
     this = a_statement(usage("a", "0.10"))
     assert Decimal("0.10") == an_issued(this)[1].total
     assert "0.10 USD" in invoice_ready(this, None, *an_issued(this), AT).sentences[0]
+
+
+def a_night_alert(number: int = 1) -> NightAlert:
+    """Return something new that a night found."""
+    concern = Concern(
+        kind=ConcernKind.HOLE,
+        subject=f"f{number}",
+        customer="acme",
+        words=f"batch {number} is missing",
+        size=Decimal(1),
+    )
+    return NightAlert(month="2026-10", night=date(2026, 10, 15), concern=concern, recorded_at=AT)
+
+
+def test_finance_is_told_of_a_night_once_with_all_that_was_new() -> None:
+    notice = watch_notice([a_night_alert(1), a_night_alert(2)], AT)
+    assert (notice.id, notice.kind) == ("watch_alert/2026-10/2026-10-15", NoticeKind.WATCH_ALERT)
+    assert notice.subject == "Watch of 2026-10: 2 new on 2026-10-15"
+    assert notice.sentences[1:] == ("acme, hole: batch 1 is missing.", "acme, hole: batch 2 is missing.")
+
+
+def test_a_concern_says_the_money_at_risk_and_none_of_nobodys() -> None:
+    night = a_night_alert()
+    risky = night.concern.model_copy(update={"amount": Decimal("12.345"), "currency": "USD"})
+    nobodys = night.concern.model_copy(update={"kind": ConcernKind.COST_DRIFT, "customer": None})
+    alerts = [night.model_copy(update={"concern": one}) for one in (risky, nobodys)]
+    assert watch_notice(alerts, AT).sentences[1:] == (
+        "acme, hole: batch 1 is missing. At risk: 12.35 USD.",
+        "cost drift: batch 1 is missing.",
+    )
+
+
+def test_a_night_with_very_much_is_counted_not_listed() -> None:
+    notice = watch_notice([a_night_alert(number) for number in range(MOST_CONCERNS + 3)], AT)
+    assert len(notice.sentences) == MOST_CONCERNS + 2
+    assert notice.sentences[-1] == "And 3 more."

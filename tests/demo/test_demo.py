@@ -44,6 +44,7 @@ def test_the_demo_ties_out(state: Path) -> None:
     assert code == 0, said
     assert said.count("all equal") == 12
     assert "a second run of every deed changed nothing" in said
+    assert "acme's own system told of its invoice, once, signed, to the cent" in said
     assert "bean-check accepts it" in said
     assert "the evidence agrees" in said
     assert "preparer_may_not_approve" in said

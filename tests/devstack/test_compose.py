@@ -24,7 +24,6 @@ NOT_FOR_WORKERS = {
     "database_auditor_url",
     "database_rates_url",
     "database_portal_url",
-    "console_url",
     "identity_issuer",
     "identity_client",
     "identity_secret",
@@ -32,10 +31,14 @@ NOT_FOR_WORKERS = {
     "api_reads_per_minute",
     "api_writes_per_minute",
     "token",
+    "webhooks_authority",  # of the embedded stack
 }
 SECRET = re.compile(r"PASSWORD|SECRET|_KEY|_PWD|TOKEN", re.IGNORECASE)
 FROM_ENVIRONMENT = re.compile(r"\$\{[A-Z0-9_]+:\?\}")
-OPTIONAL_SECRETS = {"TIEOUT_POSTHOG_KEY": "${TIEOUT_POSTHOG_KEY:-}"}
+OPTIONAL_SECRETS = {
+    "TIEOUT_POSTHOG_KEY": "${TIEOUT_POSTHOG_KEY:-}",
+    "TIEOUT_WEBHOOKS_KEY": "${TIEOUT_WEBHOOKS_KEY:-}",
+}
 """Not asked for where what they open is not used; empty is no default either."""
 EXACT_TAG = re.compile(r":v?\d+(\.\d+)+(-[a-z]+)*$")
 

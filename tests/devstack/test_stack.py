@@ -32,6 +32,8 @@ NAMES = {
     "TIEOUT_STRIPE_KEY",
     "TIEOUT_STRIPE_WEBHOOK_SECRET",
     "TIEOUT_SMTP_URL",
+    "TIEOUT_WEBHOOKS_KEY",
+    "TIEOUT_WEBHOOKS_AUTHORITY",
 }
 
 
@@ -70,7 +72,7 @@ def test_a_real_service_takes_the_place_of_ours(tmp_path: Path) -> None:
         "TIEOUT_SMTP_URL": "smtp://mail.example.com",
     }
     with Stack(tmp_path, named) as stack:
-        assert [service.name for service in stack.services] == ["stripe", "posthog"]
+        assert [service.name for service in stack.services] == ["stripe", "posthog", "webhooks"]
         settings = stack.endpoints.as_environment()
         assert {name: settings[name] for name in named} == named
         assert settings["TIEOUT_EVIDENCE_BUCKET"] == "tieout-evidence"

@@ -1,6 +1,7 @@
 """Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
 
-PLANS is `correction`, `rate-change`, `usage-refresh` or `customer-close` (with the whole month); all, when left out.
+PLANS is `correction`, `rate-change`, `usage-refresh`, `webhooks` or `customer-close` (with the whole month); all, when
+left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -29,6 +30,7 @@ from activities.messages import (
     CorrectInvoice,
     CustomerClosed,
     Decide,
+    DeliverWebhook,
     EventBooked,
     InvoiceCorrected,
     LockMonth,
@@ -45,10 +47,14 @@ from activities.messages import (
     TieOutMonth,
     TriggerClose,
     WatchSchedule,
+    WebhookDelivered,
+    WebhooksDue,
+    webhook_id,
 )
 from activities.messages import BookEvent as BookEventTask
 from devstack.services import program
 from models.close import EVERYONE, DecisionKind, Stage, State
+from models.webhook import Outcome
 from runtime import temporal
 from runtime.desk import UPDATES
 from tests.billing.test_corrections import a_request, by_hand, taxed
@@ -70,6 +76,7 @@ from workflows.rate_change import RateChange
 from workflows.send_notices import SendNotices
 from workflows.stripe_event import StripeEvent
 from workflows.usage_refresh import UsageRefresh
+from workflows.webhooks import WebhookRound
 
 HISTORIES = Path(__file__).parent / "histories"
 MONTH = "2026-10"
@@ -299,6 +306,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
             written += await _corrections(env.client, folder)
         if "usage-refresh".startswith(only):
             written.append(await _refresh(env.client, folder))
+        if "webhooks".startswith(only):
+            written += await _webhooks(env.client, folder)
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -324,6 +333,41 @@ async def _refresh(client: Client, folder: Path) -> Path:
         task, queue = RefreshUsage(zone="America/New_York"), options.CLOSE_QUEUE
         await client.execute_workflow(UsageRefresh.run, task, id="usage-refresh", task_queue=queue)
     return await _keep(client, "usage-refresh", folder / "usage-refresh.json")
+
+
+async def _webhooks(client: Client, folder: Path) -> list[Path]:
+    """Record a round and its two deliveries: one that is taken, and one that is given up."""
+    due = tuple(DeliverWebhook(endpoint=name, notice="invoice_ready/1", number=1) for name in ("taken", "refused"))
+
+    @activity.defn(name="webhooks.due")
+    def due_now() -> WebhooksDue:
+        return WebhooksDue(deliveries=due)
+
+    @activity.defn(name="webhooks.deliver")
+    def deliver(task: DeliverWebhook) -> WebhookDelivered:
+        if task.endpoint == "refused":
+            raise refused("NoEndpoint")
+        return WebhookDelivered(delivery=task, outcome=Outcome.DELIVERED)
+
+    @activity.defn(name="webhooks.give_up")
+    def give_up(task: DeliverWebhook) -> WebhookDelivered:
+        return WebhookDelivered(delivery=task, outcome=Outcome.FAILED)
+
+    class WebhookDeeds(LockableDeeds):
+        def all(self) -> list[Callable[..., Any]]:
+            return [*super().all(), due_now, deliver, give_up]
+
+    async with workers(client, WebhookDeeds(), 1000):
+        await client.execute_workflow(WebhookRound.run, id="webhook-round", task_queue=options.CLOSE_QUEUE)
+        for one in due:
+            await client.get_workflow_handle(webhook_id(one.endpoint, one.notice)).result()
+    return [
+        await _keep(client, "webhook-round", folder / "webhook-round.json"),
+        *[
+            await _keep(client, webhook_id(one.endpoint, one.notice), folder / f"webhook-delivery-{one.endpoint}.json")
+            for one in due
+        ],
+    ]
 
 
 async def _whole_month(client: Client, folder: Path) -> list[Path]:

@@ -9,9 +9,20 @@ from adapters.clickhouse import ClickHouseUsage
 from adapters.files import read_policy
 from adapters.postgres_usage import PostgresUsage
 from adapters.posthog import PostHogExport
+from adapters.sealer import KeyUnusable
 from adapters.spreadsheets import Spreadsheets
+from adapters.webhook_client import AddressForbidden
+from devstack.certificates import make
 from runtime.settings import Settings
-from runtime.wiring import SettingMissing, sources_of
+from runtime.wiring import (
+    AddressUnusable,
+    NotForProduction,
+    SettingMissing,
+    finance_of,
+    sealer_of,
+    sources_of,
+    webhook_client_of,
+)
 
 POLICY = """
 schema: tieout/policy/v1
@@ -77,3 +88,33 @@ def test_what_a_source_lacks_is_refused_by_its_setting(settings: Settings, tmp_p
 def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TIEOUT_SHEETS_FOLDER", "")
     assert Settings().sheets_folder is None
+
+
+def test_finance_has_the_addresses_of_the_setting_and_nothing_else_passes_as_one() -> None:
+    assert finance_of(Settings(finance_mail="fin@lumen.example, cfo@lumen.example")) == (
+        "fin@lumen.example",
+        "cfo@lumen.example",
+    )
+    assert finance_of(Settings()) == ()
+    for malformed in ("finance", "fin@lumen.example; cfo@lumen.example", "a@b\nBcc: c@d", "Fin <fin@lumen.example>"):
+        with pytest.raises(AddressUnusable):
+            finance_of(Settings(finance_mail=malformed))
+
+
+def test_endpoints_on_this_machine_are_told_by_the_embedded_stack_alone(tmp_path: Path) -> None:
+    authority = make(tmp_path).authority
+    assert webhook_client_of(Settings(environment="embedded", webhooks_authority=authority)).check("https://localhost/")
+    for settings in (
+        Settings(environment="production", webhooks_authority=authority),
+        Settings(environment="embedded", webhooks_authority=authority, portal_url="https://portal.example"),
+    ):
+        with pytest.raises(NotForProduction):
+            webhook_client_of(settings)
+    with pytest.raises(AddressForbidden):
+        webhook_client_of(Settings(environment="embedded")).check("https://localhost/")
+
+
+def test_without_a_key_nothing_is_told_and_what_is_no_key_is_refused() -> None:
+    assert sealer_of(Settings()) is None
+    with pytest.raises(KeyUnusable):
+        sealer_of(Settings(webhooks_key=SecretStr("short")))

@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from cryptography.fernet import Fernet
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from adapters.postgres.desk import seed_people
+from adapters.postgres.sessions import Database
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
+from adapters.sealer import Sealer
+from adapters.webhook_client import WebhookClient
 from models.close import Role
 from models.visitor import PortalRole, PortalUser
 from runtime.portal import Portal
+from runtime.webhook_desk import DeskOf, desks
 from tests.postgres_fixture import Books
 from tests.web.filled import Shelf, fill
 from web.face import Face
@@ -26,6 +31,7 @@ from web.portal.app import portal_of
 
 URL = "http://127.0.0.1:8082"
 ISSUER = "http://127.0.0.1:9"
+SEALER = Sealer(Fernet.generate_key().decode())
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -81,6 +87,11 @@ class World:
         return client
 
 
+def desks_of(portal_role: Database, clock: Clock) -> DeskOf:
+    """Return the customers' webhook desks, for whom every name leads to one public address."""
+    return desks(portal_role, SEALER, WebhookClient(lambda _host, _port: ("93.184.216.34",)), clock)
+
+
 def csrf_in(page: str) -> str:
     """Return the token in a page's first form."""
     return page.split('name="csrf" value="', 1)[1].split('"', 1)[0]
@@ -102,7 +113,8 @@ def world(fresh_database: Books, tmp_path: Path) -> Iterator[World]:
     face = Face("portal", "Billing", URL, PostgresWebSessions(portal_role), clock)
     shelf = Shelf(tmp_path)
     portal = Portal(portal_role, shelf)
-    app = portal_of(face, portal, lambda address, link: mails.append((address, link)), "Lumen")
+    hooks = desks_of(portal_role, clock)
+    app = portal_of(face, portal, lambda address, link: mails.append((address, link)), "Lumen", hooks)
     world = World(fresh_database, clock, shelf, mails, app)
     yield world
     for client in world.clients:

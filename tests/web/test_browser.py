@@ -20,7 +20,8 @@ from models.draft import Draft
 from runtime.console import Console
 from runtime.portal import Portal
 from tests.statement_builders import a_statement, usage
-from tests.web.conftest import NOON, World, a_free_port, serving
+from tests.web.conftest import NOON, World, a_free_port, desks_of, serving
+from tests.web.test_webhooks import delivered_to
 from web.console.app import console_of
 from web.face import Face
 from web.portal.app import portal_of
@@ -53,7 +54,7 @@ def portal(filled: World) -> Iterator[str]:
     role = filled.books.as_role("portal")
     url = f"http://127.0.0.1:{port}"
     face = Face("portal", "Lumen Billing", url, PostgresWebSessions(role), filled.clock, embedded=True)
-    app = portal_of(face, Portal(role, filled.shelf), lambda *_: None, "Lumen")
+    app = portal_of(face, Portal(role, filled.shelf), lambda *_: None, "Lumen", desks_of(role, filled.clock))
     with serving(app, port) as address:
         yield address
 
@@ -104,11 +105,15 @@ def test_every_page_of_the_portal_full(browser: Browser, filled: World, portal: 
     page.goto(portal + filled.link("acme-admin"))
     look(page, folder, "confirm")
     sign_in(page, filled, portal)
-    for path in PAGES:
+    endpoint = delivered_to(filled)
+    for path in (*PAGES, f"/settings/webhooks/{endpoint}"):
         page.goto(portal + path)
         for each in page.locator("main details").all()[:2]:
             each.evaluate("one => one.setAttribute('open', '')")
-        look(page, folder, f"full{path.replace('/', '_').replace('?', '_')}")
+        look(page, folder, f"full{path.replace('/', '_').replace('?', '_').replace(endpoint, 'one')}")
+    page.goto(f"{portal}/settings/webhooks/{endpoint}")
+    page.get_by_role("button", name="New secret").click()
+    look(page, folder, "full_settings_secret")
     assert outside == []
     page.close()
 
@@ -117,7 +122,8 @@ def test_every_page_of_the_portal_empty(browser: Browser, world: World, folder: 
     port = a_free_port()
     role = world.books.as_role("portal")
     face = Face("portal", "Lumen Billing", f"http://127.0.0.1:{port}", PostgresWebSessions(role), world.clock)
-    with serving(portal_of(face, Portal(role, world.shelf), lambda *_: None, "Lumen"), port) as portal:
+    app = portal_of(face, Portal(role, world.shelf), lambda *_: None, "Lumen", desks_of(role, world.clock))
+    with serving(app, port) as portal:
         page = browser.new_page()
         outside = seen(page)
         sign_in(page, world, portal)

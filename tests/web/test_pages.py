@@ -19,7 +19,7 @@ from migrations.roles import role_url
 from models.draft import DayOfLine, Draft
 from runtime.portal import Portal
 from tests.statement_builders import a_statement, usage
-from tests.web.conftest import ISSUER, NOON, World, a_free_port, csrf_in
+from tests.web.conftest import ISSUER, NOON, World, a_free_port, csrf_in, desks_of
 from tests.web.conftest import URL as ADDRESS
 from web.face import Face
 from web.portal.app import portal_of
@@ -197,6 +197,10 @@ def test_a_viewer_and_finance_change_nothing(filled: World) -> None:
             ("/shares/x/revoke", {}),
             ("/alerts", {"threshold": "1"}),
             ("/alerts/x/end", {}),
+            ("/settings/webhooks", {"url": "https://hooks.example/", "types": "invoice.ready"}),
+            ("/settings/webhooks/x/secret", {}),
+            ("/settings/webhooks/x/replay", {"notice": "n"}),
+            ("/settings/webhooks/x/end", {}),
         ):
             assert browser.post(path, data={"csrf": token, **data}).status_code == 403, path
 
@@ -206,7 +210,7 @@ def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
     token = csrf_in(browser.get("/alerts").text)
     assert browser.post("/alerts", data={"csrf": token, "threshold": "100.50"}).status_code == 303
     filled.clock.later(minutes=1)
-    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "subject": "pool"}).status_code == 303
+    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "what": "pool/pool"}).status_code == 303
     page = browser.get("/alerts").text
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, re.DOTALL)
     assert "October 2026" in rows[0]  # 140.00, September had 90.00
@@ -215,6 +219,25 @@ def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
     [ended, _] = re.findall(r'action="(/alerts/\w+/end)"', page)
     browser.post(ended, data={"csrf": token})
     assert browser.get("/alerts").text.count("/end") == 1
+
+
+def test_an_alert_is_set_for_days_of_a_pool_that_is_there(filled: World) -> None:
+    browser = filled.signed_in("acme-admin")
+    page = browser.get("/alerts").text
+    assert re.findall(r'<option value="([^"]*)">', page) == ["total/", "depletes/pool", "pool/pool"]
+    token = csrf_in(page)
+    for what, threshold, status in (
+        ("depletes/pool", "30", 303),
+        ("depletes/pool", "30.5", 422),
+        ("depletes/pool", "367", 422),
+        ("expires/pool", "30", 404),  # a commitment is no credit
+        ("depletes/other", "30", 404),
+        ("total/pool", "30", 404),
+        ("nonsense", "30", 404),
+    ):
+        answer = browser.post("/alerts", data={"csrf": token, "threshold": threshold, "what": what})
+        assert answer.status_code == status, (what, threshold)
+    assert "pool lasts no longer than" in browser.get("/alerts").text
 
 
 @pytest.mark.parametrize("text", ["", "-1", "0", "NaN", "Infinity", "1e40", "=1", "ten", "1,000"])
@@ -277,7 +300,7 @@ def test_books_that_take_too_long_are_given_up(filled: World) -> None:
     browser = filled.signed_in("acme-admin")
     slow = Database(role_url(filled.books.owner_url, "portal"), connections=1, patience_seconds=1)
     face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(slow), filled.clock)
-    app = portal_of(face, Portal(slow, filled.shelf), lambda *_: None, "Lumen")
+    app = portal_of(face, Portal(slow, filled.shelf), lambda *_: None, "Lumen", desks_of(slow, filled.clock))
     with filled.books.connect() as blocking:
         blocking.execute("LOCK TABLE tieout.statement_uses IN ACCESS EXCLUSIVE MODE")
         filled.app = app
@@ -316,7 +339,7 @@ def test_a_first_visit_without_anything_says_what_will_come(world: World) -> Non
 def test_without_the_books_a_page_says_so_and_shows_no_number(world: World) -> None:
     gone = Database(URL.create("postgresql", "u", "p", "127.0.0.1", a_free_port(), "tieout"))
     face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(gone), world.clock)
-    app = portal_of(face, Portal(gone), lambda *_: None, "Lumen")
+    app = portal_of(face, Portal(gone), lambda *_: None, "Lumen", desks_of(gone, world.clock))
     world.app = app
     browser = world.browser()
     browser.cookies.set("tieout-portal", "anything")

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from tests.web.conftest import World
+from tests.web.test_webhooks import delivered_to
 
 pytestmark = pytest.mark.stack
 
@@ -32,6 +33,7 @@ def act(world: World) -> None:
             ("/alerts", {"threshold": "100"}),
             ("/settings/notices", {"kind": "pool_used", "wanted": "false"}),
             ("/keys", {"name": "books", "writes": "true"}),
+            ("/settings/webhooks", {"url": f"https://{customer}.example/", "types": "invoice.ready"}),
             ("/shares", {"reference": f"2026-10@1/{customer}/USD", "days": "7"}),
         ):
             assert browser.post(path, data={"csrf": token, **data}).status_code in (200, 303), path
@@ -39,6 +41,8 @@ def act(world: World) -> None:
 
 def test_no_customer_named_shows_no_row_of_any_table(filled: World) -> None:
     act(filled)
+    for customer in ("acme", "bolt"):
+        delivered_to(filled, customer)
     with filled.books.connect("portal") as connection:
         for table in readable(connection):
             with filled.books.connect() as owner:
@@ -50,7 +54,6 @@ def test_no_customer_named_shows_no_row_of_any_table(filled: World) -> None:
                 "corrections",
                 "customer_closes",
                 "draft_statements",
-                "notices",
                 "openings",
             }:
                 assert there is not None
@@ -87,6 +90,14 @@ def test_a_customer_sees_their_own_rows_and_a_name_holds_for_one_transaction(fil
         " VALUES ('k', 'k', repeat('a', 64), 'bolt', '{read}', 'bolt-admin', now())",
         "INSERT INTO tieout.api_writes (caller, key, customer, request_sha256, began_at, held_until)"
         " VALUES ('c', 'k', 'bolt', repeat('a', 64), now(), now())",
+        "SELECT sealed FROM tieout.webhook_secrets",
+        "INSERT INTO tieout.webhook_endpoints (id, customer, url, types, made_by, made_at)"
+        " VALUES ('e', 'bolt', 'https://x.example/', '{invoice.ready}', 'bolt-admin', now())",
+        "INSERT INTO tieout.webhook_deliveries (endpoint, customer, notice, number, asked_by, asked_at)"
+        " VALUES ('e', 'bolt', 'n', 2, 'x', now())",
+        "INSERT INTO tieout.webhook_attempts (endpoint, customer, notice, number, milliseconds, detail, tried_at)"
+        " VALUES ('e', 'acme', 'n', 1, 1, '', now())",
+        "UPDATE tieout.webhook_endpoints SET url = 'https://x.example/'",
         "SELECT * FROM tieout.person_of_session('x', now())",
         "SELECT tieout.open_person_session('i', 's', 'x', 't', now(), now())",
         "SELECT tieout.view_as('s', 'bolt', 'x', 't', now(), now())",

@@ -21,6 +21,7 @@ FOREIGN = {
     "share_id": "SELECT id FROM tieout.share_links WHERE customer = 'bolt'",
     "alert_id": "SELECT id FROM tieout.alerts WHERE customer = 'bolt'",
     "key_id": "SELECT id FROM tieout.customer_keys WHERE customer = 'bolt'",
+    "endpoint_id": "SELECT id FROM tieout.webhook_endpoints WHERE customer = 'bolt'",
 }
 """What an address's parameter is, of bolt; a query where only the database knows."""
 UNKNOWN = {
@@ -29,6 +30,7 @@ UNKNOWN = {
     "share_id": "0123456789abcdef",
     "alert_id": "0123456789abcdef",
     "key_id": "0123456789abcdef",
+    "endpoint_id": "0123456789abcdef",
 }
 TOKENS = {"/sign-in/link/{token}", "/shared/{token}"}
 """Addresses that are opened by what they hold; their tests are those of links."""
@@ -66,6 +68,7 @@ def bolts(filled: World) -> dict[str, str]:
     browser.post("/alerts", data={"csrf": token, "threshold": "100"})
     browser.post("/keys", data={"csrf": token, "name": "books"})
     browser.post("/shares", data={"csrf": token, "reference": FOREIGN["reference"], "days": "7"})
+    browser.post("/settings/webhooks", data={"csrf": token, "url": "https://hooks.example/", "types": "invoice.ready"})
     with filled.books.connect() as owner:
         return {
             name: owner.execute(said).fetchone()[0] if said.startswith("SELECT") else said  # type: ignore[index]
@@ -110,6 +113,7 @@ def test_what_bolt_made_still_stands(filled: World, bolts: dict[str, str]) -> No
     assert browser.get(f"/exports/{bolts['export_id']}").status_code == 200
     assert browser.get("/settings").text.count(">Revoke<") == 2  # a link and a key
     assert ">End<" in browser.get("/alerts").text
+    assert "End this endpoint" in browser.get(f"/settings/webhooks/{bolts['endpoint_id']}").text
 
 
 def test_nobody_gets_nothing(filled: World, bolts: dict[str, str]) -> None:

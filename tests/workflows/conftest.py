@@ -48,8 +48,8 @@ async def workers(client: Client, deeds: Deeds, cache: int) -> AsyncIterator[Non
     """Serve every queue with the faked deeds."""
     with ThreadPoolExecutor(max_workers=16) as pool:
         async with AsyncExitStack() as stack:
-            queues = (options.CLOSE_QUEUE, options.USAGE_QUEUE, options.STRIPE_QUEUE, options.LEDGER_QUEUE)
-            for queue in queues:
+            every = (options.USAGE_QUEUE, options.STRIPE_QUEUE, options.LEDGER_QUEUE, options.WEBHOOK_QUEUE)
+            for queue in (options.CLOSE_QUEUE, *every):
                 await stack.enter_async_context(
                     Worker(
                         client,

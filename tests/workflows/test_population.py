@@ -329,7 +329,9 @@ def _assert_reperforms(world: World, standing: Standing) -> None:
     pack = EvidencePack.from_text(world.outside.store.get(standing.references["evidence"]).decode())
     assert pack.opening == world.outside.terms.opening(pack.statement.contract)
     known, path = world.outside.terms.population, world.outside.store.path
-    own = slices.slices_of(pack.customer, pack.snapshots, pack.policy, lambda: known(MONTH), path)
+    sealed = [world.outside.evidence.snapshot(name, MONTH, 1) for name in sorted(world.outside.sources)]
+    assert pack.snapshots == tuple(one.fingerprint() for one in sealed if one is not None)
+    own = slices.slices_of(pack.customer, [one for one in sealed if one], pack.policy, lambda: known(MONTH), path)
     assert [check.name for check in reperform(pack, own, "test") if not check.agrees] == []
 
 

@@ -16,6 +16,7 @@ from runtime import settings, wiring
 from runtime.clock import SystemClock
 from runtime.portal import Portal
 from runtime.rooms import refuse_strangers
+from runtime.webhook_desk import desks
 from web.face import PATIENCE_SECONDS, Face
 from web.neighbour import Beside
 from web.portal.app import TITLE, portal_of
@@ -38,7 +39,8 @@ def main(
     mailer = wiring.mailer_of(config)
     send = mailer.sign_in_link if mailer else no_mail
     store = wiring.store_of(config)
-    app = portal_of(face, Portal(books, store), send, config.entity)
+    hooks = desks(books, wiring.sealer_of(config), wiring.webhook_client_of(config), clock)
+    app = portal_of(face, Portal(books, store), send, config.entity, hooks)
     asked = wiring.database(config, "portal", PATIENCE_SECONDS)  # programs leave the pages' connections alone
     door = Door(
         Portal(asked, store),

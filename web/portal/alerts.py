@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from billing.alerting import AlertKind, firings
-from runtime.customer_desk import CustomerDesk
+from billing.alerting import AlertKind
+from models.visitor import Guest
+from runtime.customer_desk import HIGHEST, CustomerDesk, fits, watched
 from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
@@ -22,18 +23,13 @@ router = APIRouter()
 def alerts(request: Request, guest: AsGuest) -> Response:
     """Show the alerts in force, and what each would have told."""
     books = reader_of(request, guest)
-    newest, pools = books.newest(), books.pools()
-    issued = books.issued(newest.statement.contract) if newest else ()
     return face_of(request).page(
         request,
         "portal/alerts.html",
         visitor=guest,
-        alerts=[
-            (one, firings(AlertKind(one.kind), one.subject, one.threshold, issued, pools))
-            for one in books.kept.alerts()
-        ],
-        newest=newest,
-        watched=sorted({view.pool for view in pools if view.kind in ("prepaid", "paid", "promotional")}),
+        alerts=_desk(request, guest).alerts(),
+        newest=books.newest(),
+        watched=[(kind.value, pool) for kind, pool in watched(books.pools())],
     )
 
 
@@ -42,12 +38,14 @@ def add(
     request: Request,
     guest: MayChange,
     threshold: Annotated[str, Form(max_length=40)],
-    subject: Annotated[str, Form(max_length=128)] = "",
+    what: Annotated[str, Form(max_length=150)] = "total/",
 ) -> Response:
-    """Add an alert: of the month's total, or of a pool by name."""
-    desk = CustomerDesk(reader_of(request, guest), request.app.state.issuer, guest.who, face_of(request).clock)
-    kind = AlertKind.POOL if subject else AlertKind.TOTAL
-    if desk.add_alert(new_id(), kind, subject, _threshold(threshold, percent=bool(subject))) is None:
+    """Add an alert: `what` is its kind, a slash, and the name of the pool it is about; a month's total has none."""
+    named, _, subject = what.partition("/")
+    if named not in set(AlertKind):
+        raise not_found()
+    kind = AlertKind(named)
+    if _desk(request, guest).add_alert(new_id(), kind, subject, _threshold(threshold, kind)) is None:
         raise not_found()
     return RedirectResponse("/alerts", 303)
 
@@ -60,16 +58,19 @@ def end(request: Request, guest: MayChange, alert_id: str) -> Response:
     return RedirectResponse("/alerts", 303)
 
 
-def _threshold(text: str, percent: bool) -> Decimal:
+def _desk(request: Request, guest: Guest) -> CustomerDesk:
+    return CustomerDesk(reader_of(request, guest), request.app.state.issuer, guest.who, face_of(request).clock)
+
+
+def _threshold(text: str, kind: AlertKind) -> Decimal:
     try:
         given = Decimal(text.strip())
     except InvalidOperation:
         given = Decimal("NaN")
-    highest = Decimal(100) if percent else Decimal(10) ** 12
-    if not given.is_finite() or not 0 < given <= highest:
+    if not fits(kind, given):
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"The threshold {text[:40]!r} is no number between 0 and {highest:,}.",
-            "Go back and write it with a point, such as 1500.00; a pool's is a percentage.",
+            f"The threshold {text[:40]!r} is no number between 0 and {HIGHEST[kind]:,}.",
+            "Go back and write it with a point, such as 1500.00; a pool's is a percentage, or a whole number of days.",
         )
     return given

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from models.access import CustomerKey, CustomerScope
-from models.notice import OWED, NoticeKind
+from models.notice import CHOICES, NoticeKind
+from models.webhook import EventType
 from runtime.sign_in import new_id, new_token
 from web.face import face_of
 from web.portal.reading import reader_of
+from web.portal.webhooks import desk_of
 from web.problem import not_found
 from web.sessions import AsGuest, MayChange
 
@@ -29,7 +31,9 @@ def settings(request: Request, guest: AsGuest) -> Response:
         users=books.kept.users(),
         shares=books.kept.shares(),
         keys=books.kept.program_keys(),
-        notices=[(kind.value, kind not in unwanted) for kind in NoticeKind if kind not in OWED],
+        notices=[(kind.value, kind not in unwanted) for kind in CHOICES],
+        webhooks=desk_of(request, guest),
+        types=[one.value for one in EventType],
     )
 
 
@@ -68,7 +72,7 @@ def choose(
     request: Request, guest: MayChange, kind: Annotated[NoticeKind, Form()], wanted: Annotated[bool, Form()]
 ) -> Response:
     """Choose whether a kind of mail is wanted; of what is owed by contract there is no choice."""
-    if kind in OWED:
+    if kind not in CHOICES:
         raise not_found()
     now = face_of(request).clock.now()
     reader_of(request, guest).notices.choose(guest.customer, kind, wanted, guest.user or guest.name, now)

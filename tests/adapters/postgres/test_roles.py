@@ -24,7 +24,8 @@ import models.tables.notices
 import models.tables.rates
 import models.tables.stripe_events
 import models.tables.terms
-import models.tables.watches  # noqa: F401  all rows are declared
+import models.tables.watches
+import models.tables.webhooks  # noqa: F401  all rows are declared
 from adapters.postgres.books import Books as BooksView
 from adapters.postgres.closes import PostgresCloses
 from migrations.roles import ROLES, NoPassword, role_url
@@ -107,6 +108,7 @@ MAY_WRITE = {
         "tieout.views",
         "tieout.notice_choices",
         "tieout.api_writes",
+        "tieout.webhook_deliveries",
     ),
     "portal": (
         "tieout.share_links",
@@ -116,6 +118,9 @@ MAY_WRITE = {
         "tieout.notice_choices",
         "tieout.customer_keys",
         "tieout.api_writes",
+        "tieout.webhook_endpoints",
+        "tieout.webhook_secrets",
+        "tieout.webhook_deliveries",
     ),
 }
 """What the console and the portal may write; changing and deleting is refused there too."""
@@ -133,6 +138,9 @@ def test_the_worker_writes_neither_decisions_nor_people_and_changes_nothing(data
     for statement in (
         "INSERT INTO tieout.decisions DEFAULT VALUES",
         "INSERT INTO tieout.people DEFAULT VALUES",
+        "INSERT INTO tieout.webhook_endpoints DEFAULT VALUES",
+        "INSERT INTO tieout.webhook_secrets DEFAULT VALUES",
+        "UPDATE tieout.webhook_endpoints SET url = 'https://elsewhere.example/'",
         "INSERT INTO tieout.rate_proposals DEFAULT VALUES",
         "INSERT INTO tieout.api_keys DEFAULT VALUES",
         "SELECT key_sha256 FROM tieout.api_keys",
@@ -166,6 +174,7 @@ NOT_ALL = {
     "tieout.web_sessions": "id, face, customer, portal_user, person, made_at, expires_at, ended_at",
     "tieout.share_links": "id, customer, scope, made_by, made_at, expires_at, revoked_at",
     "tieout.customer_keys": "id, name, customer, scopes, made_by, made_at, revoked_at",
+    "tieout.webhook_secrets": "endpoint, customer, made_by, made_at",
 }
 """Tables with a column nobody reads: what a token or a key is looked up by."""
 
@@ -241,6 +250,11 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "statement_uses",
         "statements",
         "views",
+        "webhook_attempts",
+        "webhook_deliveries",
+        "webhook_endpoints",
+        "webhook_outcomes",
+        "webhook_secrets",
     ]
     assert all(row[1:] == (True, True) for row in rows)
 

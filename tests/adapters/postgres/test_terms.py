@@ -177,6 +177,25 @@ def test_the_population_is_who_has_a_contract_in_force_in_the_month(terms: Postg
     assert terms.population("2025-12") == ()
 
 
+def test_contracts_of_several_customers_are_read_at_once_as_each_alone(terms: PostgresTerms) -> None:
+    first, later = a_contract(), a_contract(effective="2026-06-01")
+    other = a_contract(contract="other-2026", customer="other")
+    for one in (later, other, first):
+        terms.add_contract(one, "ann", "bob", AT)
+    asked = (first.customer, "other", "nobody")
+    found = terms.contracts_by_customer(asked)
+    assert found == {name: terms.contracts(name) for name in asked if name != "nobody"}
+    assert [one.effective for one in found[first.customer]] == [first.effective, later.effective]
+
+
+def test_an_added_contract_is_in_the_next_population(terms: PostgresTerms) -> None:
+    assert terms.population("2026-10") == ()
+    terms.add_contract(a_contract(), "ann", "bob", AT)
+    assert terms.population("2026-10") == (a_contract().customer,)
+    terms.add_contract(a_contract(contract="other-2026", customer="other"), "ann", "bob", AT)
+    assert terms.population("2026-10") == tuple(sorted((a_contract().customer, "other")))
+
+
 def test_proposers_are_those_of_the_versions_and_of_the_authorities(terms: PostgresTerms) -> None:
     contract, rate = a_contract(), a_rate("2026-03-01")
     terms.add_contract(contract, "ann", "bob", AT)

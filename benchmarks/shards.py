@@ -1,0 +1,106 @@
+"""Shards: ten thousand customers with little usage closed by the real deeds, and how large their histories grow.
+
+A failed workflow task, or a customer who did not end, is an error and no figure. `python -m benchmarks.shards`.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from activities.messages import close_id, customer_close_id
+from benchmarks.books import MONTH, contracts
+from benchmarks.orchestration import Cpu, close, outside_with, real_queues, settings_of
+from devstack.up import Stack
+from runtime import temporal
+
+TASK_FAILED = frozenset({EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT})
+READ_AT_ONCE = 16
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+
+class TasksFailed(RuntimeError):
+    """Workflow tasks failed or timed out."""
+
+
+async def measure(stack: Stack, customers: int, calls: int = 1) -> dict[str, Any]:
+    """Close so many customers, each with so many calls of four meters, and return the pace, the CPU and the histories.
+
+    Raises:
+        TasksFailed: a workflow task of the month, of a shard or of a customer failed.
+    """
+    config, book = settings_of(stack), contracts(customers)
+    client = await temporal.connect(config, "benchmark")
+    outside = outside_with(stack, config, client, book, calls)
+    seconds, cpu = await close(client, config, real_queues(outside), 1, Cpu(stack))
+    shards = -(-customers // outside.shard_size)
+    month = close_id(MONTH, 1)
+    histories = {
+        "month": await lengths(client, [month]),
+        "shard": await lengths(client, [f"{month}/shard-{number:03}" for number in range(1, shards + 1)]),
+        "customer": await lengths(client, [customer_close_id(MONTH, 1, one.customer) for one in book]),
+    }
+    return {
+        "customers": customers,
+        "shards": shards,
+        "seconds": seconds,
+        "per_second": customers / seconds,
+        "cpu_ms_each": {name: spent / customers * 1000 for name, spent in cpu.items()},
+        "longest_history": {name: max(found) for name, found in histories.items()},
+    }
+
+
+async def lengths(client: Client, workflows: Iterable[str]) -> list[tuple[int, int]]:
+    """Return the events and bytes of workflows' histories; raises TasksFailed where a workflow task failed."""
+    gate = asyncio.Semaphore(READ_AT_ONCE)
+
+    async def length(workflow: str) -> tuple[int, int]:
+        async with gate:
+            history = await client.get_workflow_handle(workflow).fetch_history()
+        if failed := [event.event_id for event in history.events if event.event_type in TASK_FAILED]:
+            raise TasksFailed(f"{workflow}: the workflow tasks of events {failed} failed")
+        return len(history.events), sum(event.ByteSize() for event in history.events)
+
+    return list(await asyncio.gather(*map(length, workflows)))
+
+
+def table(found: dict[str, Any]) -> Table:
+    """Return the figures as a table."""
+    shown = Table(title=f"{found['customers']:,} customers in {found['shards']} shards", title_justify="left")
+    shown.add_column("what")
+    shown.add_column("measured", justify="right")
+    shown.add_row("closed, no workflow task failed", f"{found['seconds']:.0f} s, {found['per_second']:.1f} customers/s")
+    for name, milliseconds in found["cpu_ms_each"].items():
+        shown.add_row(f"CPU a customer, {name}", f"{milliseconds:.1f} ms")
+    for name, (events, size) in found["longest_history"].items():
+        shown.add_row(f"longest history of a {name}", f"{events:,} events, {size / 1024:,.0f} KiB")
+    return shown
+
+
+def main(
+    customers: Annotated[int, typer.Option(help="Customers to close.")] = 10_000,
+    calls: Annotated[int, typer.Option(help="Calls of each of them.")] = 1,
+) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="tieout-bench-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as another account where we are root
+        with Stack(Path(folder), {}) as stack:
+            found = asyncio.run(measure(stack, customers, calls))
+    console.print(table(found))
+    print(json.dumps(found))
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)
+
+
+if __name__ == "__main__":
+    typer.run(main)
