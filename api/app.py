@@ -1,6 +1,5 @@
 """The app: three questions about rates, each answered from one edition of the catalog."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from http import HTTPStatus
@@ -11,14 +10,15 @@ from pydantic import BaseModel, Field
 
 from api import problem
 from api.access import Keys, needs
+from api.answers import tagged
 from api.index import Catalog, Edition, Index
-from api.pages import Cursor, cursor_from
+from api.pages import MOST, Cursor, at_place
 from api.problem import Problem
 from billing import quote as rule
 from models.access import Scope
 from models.rate_change import KnownRate
 from models.usage import Dimensions
-from models.value import Exact, Frozen, Instant
+from models.value import Exact, Frozen, Instant, instant_text
 
 MOST_LINES = 1_000
 
@@ -137,12 +137,13 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         at: Annotated[Instant | None, Query(description="in force at this instant")] = None,
         as_known_at: Annotated[Instant | None, Query(description="as known at this instant; now")] = None,
         cursor: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     ) -> Response:
         """List rate versions, a page at a time; later pages are of the same knowledge as the first."""
         edition = index.edition()
-        after = cursor_from(cursor) if cursor else None
-        known_at = datetime.fromisoformat(after.known_at) if after else as_known_at or edition.present(clock.now())
+        after = Cursor.from_word(cursor, timed=True) if cursor else None
+        pinned = datetime.fromisoformat(after.known_at) if after and after.known_at else as_known_at
+        known_at = pinned or edition.present(clock.now())
         asked = {"provider": provider, "model": model}
         dimensions = {name: value for name, value in asked.items() if value is not None}
         found = [
@@ -156,15 +157,12 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         ]
         page = found[:limit]
         more = len(found) > limit
-        return _tagged(
-            request,
-            RatePage(
-                rates=tuple(map(_rate, page)),
-                as_known_at=known_at,
-                next=Cursor.of(page[-1], known_at).text() if more else None,
-            ),
-            pinned=None if after or as_known_at else f"{edition.head}",
+        last = Cursor(after=_place(page[-1]), known_at=instant_text(known_at)) if more else None
+        answer = RatePage(
+            rates=tuple(map(_rate, page)), as_known_at=known_at, next=last.text() if last is not None else None
         )
+        said = answer.model_dump_json(exclude={"as_known_at", "next"}) + f"{edition.head}"
+        return tagged(request, answer, None if pinned else said)
 
     @app.get(
         "/v1/rates/{rate_id:path}", response_model=RateHistory, dependencies=[Depends(needs(keys, Scope.RATES_READ))]
@@ -176,7 +174,7 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         known = [row for row in rows if row.known(as_known_at or edition.present(clock.now()))]
         if not known:
             raise Problem(HTTPStatus.NOT_FOUND, "no_rate", f"nothing is known under the id {rate_id}")
-        return _tagged(request, RateHistory(rate=_rate(known[-1]), history=tuple(map(_rate, rows))))
+        return tagged(request, RateHistory(rate=_rate(known[-1]), history=tuple(map(_rate, rows))))
 
     @app.post("/v1/quote", response_model=QuoteAnswer, dependencies=[Depends(needs(keys, Scope.QUOTE))])
     def quote(request: Request, asked: QuoteRequest) -> Response:
@@ -187,7 +185,7 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
             for one in asked.lines
         ]
         quoted = rule.quote(book, asked.card, lines)
-        return _tagged(
+        return tagged(
             request,
             QuoteAnswer(
                 card=asked.card,
@@ -207,23 +205,15 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
 def _after(edition: Edition, cursor: Cursor | None) -> Iterator[KnownRate]:
     """Yield the rows after a cursor, in order."""
     for subject, rows in edition.by_subject.items():
-        if cursor is not None and subject < cursor.subject:
+        if cursor is not None and subject < cursor.after[0]:
             continue
         for row in rows:
-            if cursor is None or (subject, row.version.starts_at) > cursor.place:
+            if cursor is None or _place(row) > cursor.after:
                 yield row
 
 
-def _tagged(request: Request, answer: Frozen, pinned: str | None = None) -> Response:
-    """Return an answer with its ETag, or 304 to who has it; `pinned` stands for what only says when it was asked."""
-    body = answer.model_dump_json()
-    said = answer.model_dump_json(exclude={"as_known_at", "next"}) + pinned if pinned is not None else body
-    tag = f'"{hashlib.sha256(said.encode()).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    given = {one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")}
-    if request.method == "GET" and given & {tag, "*"}:
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+def _place(row: KnownRate) -> tuple[str, ...]:
+    return row.version.subject, at_place(row.version.starts_at)
 
 
 def _rate(row: KnownRate) -> Rate:

@@ -1,10 +1,11 @@
 """Problems: every refusal as application/problem+json (RFC 9457), naming line and field where there are any."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
@@ -23,6 +24,9 @@ class ProblemBody(BaseModel):
     line: int | None = Field(default=None, description="which line of a quote, counted from 0")
     field: str | None = Field(default=None, description="the place of the fault, such as lines[1].meter")
     remedy: str | None = None
+    facts: dict[str, str] | None = Field(
+        default=None, description="what the refusal is about, such as a verdict's code"
+    )
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -50,12 +54,21 @@ class Problem(Exception):
 
 
 def refuse_unknown(request: Request) -> None:
-    """Refuse a parameter that the question does not have: a mistyped filter would answer everything. Raises Problem."""
-    known = {one.alias for one in request.scope["route"].dependant.query_params}
+    """Refuse a parameter that the question does not have, or has once: what is asked is answered. Raises Problem."""
+    known = set(_parameters(request.scope["route"].dependant))
     for name in request.query_params:
         if name not in known:
             said = f"there is no parameter {name!r}; there are {', '.join(sorted(known)) or 'none'}"
             raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unknown_parameter", said)
+        if len(request.query_params.getlist(name)) > 1:
+            said = f"the parameter {name!r} is given twice: one of them would not be answered"
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "parameter_twice", said)
+
+
+def _parameters(dependant: Dependant) -> Iterator[str]:
+    yield from (one.alias for one in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _parameters(inner)
 
 
 def answer(

@@ -1,14 +1,16 @@
-"""The faces in the embedded stack: customers' and finance's pages, and the identity provider."""
+"""The faces in the embedded stack: customers' and finance's pages with their APIs, and the identity provider."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.sessions import Database
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
 from devstack.book import people
 from devstack.servers import Server
 from devstack.state import State
 from migrations.roles import role_url
+from models.access import CustomerKey, CustomerScope
 from models.contract import Contract
 from models.visitor import PortalRole, PortalUser
 from runtime.sign_in import link_to, new_id, new_token
@@ -82,6 +84,23 @@ class Faces:
         finally:
             database.dispose()
         return link_to(self.portal.url, token)
+
+    def program_key(self, customer: str) -> str:
+        """Return the key of a demo customer's program, which reads and writes; made on first use."""
+        secret = self._state.secret("program-keys", customer)
+        database = Database(role_url(self._owner, "portal"), connections=1)
+        try:
+            kept, made = PostgresPortal(database, customer), f"{customer}-demo"
+            if made not in {one.id for one in kept.program_keys()}:
+                admin = f"{customer}-{PortalRole.ADMIN.value}"
+                key = CustomerKey(
+                    id=made, customer=customer, name="demo program", scopes=tuple(CustomerScope), made_by=admin,
+                    made_at=datetime.now(UTC),
+                )  # fmt: skip
+                kept.keep_key(key, secret)
+        finally:
+            database.dispose()
+        return secret
 
 
 def users(contracts: tuple[Contract, ...]) -> list[PortalUser]:

@@ -5,6 +5,7 @@ closed by hand: ./tieout close start 2026-10 --as pia.
 """
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -63,7 +64,7 @@ def main(
                 if stack.endpoints.stripe_url != STRIPE_API:
                     servers.tell_hook(stack.endpoints.stripe_url, stack.endpoints.stripe_key, hook.url)
                 _print(stack, rate_api.url, hook.url)
-                _print_faces(faces)
+                _print_faces(faces, json.loads((stack.state.root / "people.json").read_text()))
                 asked = wait_for_a_signal()
                 while not asked.wait(1):
                     ours = {"workers": workers.running, "rate-api": rate_api.running, "stripe-hook": hook.running}
@@ -138,12 +139,18 @@ def _print(stack: Stack, rate_api: str, hook: str) -> None:
     )
 
 
-def _print_faces(faces: Faces) -> None:
+def _print_faces(faces: Faces, tokens: dict[str, str]) -> None:
     console.print(f"finance        {faces.console.url}, sign-in by {faces.identity.url}")
     console.print(f"customers      {faces.portal.url}")
     console.print("ready sign-ins, each for one role; a customer's works once:")
     for who, address in faces.sign_ins().items():
         console.print(f"  {who:28} {address}", soft_wrap=True)
+    console.print("programs, with a person's own token or a customer's key; /openapi.json tells what there is:")
+    for token, address in (
+        (tokens["pia"], f"{faces.console.url}/v1/closes"),
+        (faces.program_key("acme"), f"{faces.portal.url}/v1/overview"),
+    ):
+        console.print(f'  curl -H "Authorization: Bearer {token}" {address}', soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,10 @@ def _instant(raw: Any) -> Any:
     if isinstance(raw, datetime):
         if raw.tzinfo is None:
             raise ValueError(f"expected an instant with its zone, got {raw.isoformat()}")
-        return raw.astimezone(UTC)
+        try:
+            return raw.astimezone(UTC)
+        except OverflowError:
+            raise ValueError(f"expected an instant of the years 1 to 9999, got {raw.isoformat()}") from None
     return raw
 
 

@@ -98,6 +98,7 @@ async def lock(client: Client, decision: Decision) -> MonthLocked:
             LockMonth(month=decision.period, revision=decision.revision, decision=decision.id, signed=True),
             id=f"lock/{decision.period}/{decision.id}",
             task_queue=options.CLOSE_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"lock {decision.period}",
         )
     except WorkflowFailureError as failed:

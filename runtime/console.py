@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from temporalio.client import Client
 
@@ -15,6 +15,7 @@ from adapters.postgres.books import Books
 from adapters.postgres.catalog import PostgresCatalog
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
+from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
@@ -23,7 +24,7 @@ from adapters.postgres.web_sessions import SessionDesk
 from billing import controls
 from billing.flux import DEFAULT_THRESHOLD, flux
 from billing.reports.registry import REPORTS
-from models.approval import Decision, Verdict
+from models.approval import Decision, Person, Verdict
 from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Standing, State
 from models.control import PeriodStatus, TieOutName
 from models.entity import DEFAULT, Entity
@@ -100,7 +101,10 @@ class Links:
 
 
 class Console:
-    """Reads what the pages of finance show, and takes what is decided on them to the workflows."""
+    """Reads what the pages of finance show, and takes what is decided on them to the workflows.
+
+    A write takes a `key`: sent again with the same one, it is the same decision.
+    """
 
     def __init__(
         self,
@@ -111,6 +115,7 @@ class Console:
         zone: str = "UTC",
         entity: Entity = DEFAULT,
         links: Links | None = None,
+        desk: Callable[[Database, datetime], PostgresDesk] = SessionDesk,
     ) -> None:
         self.database = database
         self.books = Books(database)
@@ -124,6 +129,7 @@ class Console:
         self.links = links or Links()
         self._entity = entity
         self._connect = connect
+        self._desk_of = desk  # what a token is: a session's at the pages, a person's own at the API
 
     def closes(self) -> tuple[CloseSummary, ...]:
         """Return the closes, newest first; dry runs are in a list of their own."""
@@ -209,7 +215,7 @@ class Console:
     async def start(self, token: str, month: str, dry_run: bool) -> str:
         """Start a close as whose session this is, and return its workflow's id."""
         close_desk.refuse_unfinished(month, self.zone, self.clock)
-        person = self._session_desk().person(token)
+        person = self.person(token)
         known = [one.revision for one in self.books.closes(month) if one.revision >= DRY_RUNS_FROM]
         revision = max(known, default=DRY_RUNS_FROM - 1) + 1 if dry_run else 1
         return (await close_desk.start(await self.client(), person, month, revision, dry_run)).id
@@ -229,7 +235,16 @@ class Console:
         """Tie a period out anew."""
         return await close_desk.tie_out(await self.client(), month)
 
-    def sign(self, token: str, month: str, revision: int, name: TieOutName, seen: str, reason: str) -> None:
+    def sign(
+        self,
+        token: str,
+        month: str,
+        revision: int,
+        name: TieOutName,
+        seen: str,
+        reason: str,
+        key: UUID | None = None,
+    ) -> None:
         """Sign a tie-out's numbers as they were seen; the signature dies when they move.
 
         Raises:
@@ -238,12 +253,14 @@ class Console:
         kept = self.controls.newest(month).get(name)
         if kept is None or kept.tie_out.fingerprint() != seen:
             raise NumbersMoved("the numbers are others now", tie_out=name.value)
-        self._write(token, DecisionKind.SIGN_TIE_OUT, month, revision, seen, reason, {"tie_out": name.value})
+        self._write(token, DecisionKind.SIGN_TIE_OUT, month, revision, seen, reason, {"tie_out": name.value}, key)
 
-    async def lock(self, token: str, month: str, revision: int, reason: str) -> tuple[str, ...]:
+    async def lock(
+        self, token: str, month: str, revision: int, reason: str, key: UUID | None = None
+    ) -> tuple[str, ...]:
         """Lock a period as whose session this is; return who was accrued."""
         client = await self.client()
-        decision = self._write(token, DecisionKind.LOCK, month, revision, month, reason, {})
+        decision = self._write(token, DecisionKind.LOCK, month, revision, month, reason, {}, key)
         return (await close_desk.lock(client, decision)).accrued
 
     async def decide(
@@ -267,7 +284,9 @@ class Console:
         decision = desk.write(kind, token, month, revision, customer, subject, reason, payload or {}, key)
         return await desk.deliver(decision)
 
-    async def approve_list(self, token: str, month: str, revision: int, seen: str, reason: str) -> Mapping[str, str]:
+    async def approve_list(
+        self, token: str, month: str, revision: int, seen: str, reason: str, key: UUID | None = None
+    ) -> Mapping[str, str]:
         """Approve every statement of the list that was seen; return why each that was not taken was not, by customer.
 
         Raises:
@@ -281,8 +300,9 @@ class Console:
             customer, statement = one.standing.customer, one.standing.references["statement"]
             try:
                 await self.decide(
-                    token, DecisionKind.APPROVE, month, revision, customer, statement, reason, payload={"list": seen}
-                )
+                    token, DecisionKind.APPROVE, month, revision, customer, statement, reason,
+                    uuid5(key, customer) if key else None, {"list": seen},
+                )  # fmt: skip
             except Refusal as refusal:
                 refused[customer] = refusal.what
         return refused
@@ -292,15 +312,23 @@ class Console:
         return FindingDesk(self._desk(await self.client()), self.books, self.closes_book)
 
     async def resolve_kind(
-        self, token: str, month: str, revision: int, kind: Cause, findings: Sequence[str], answer: str, reason: str
+        self,
+        token: str,
+        month: str,
+        revision: int,
+        kind: Cause,
+        findings: Sequence[str],
+        answer: str,
+        reason: str,
+        key: UUID | None = None,
     ) -> Fanned:
         """Answer findings of one cause by one decision."""
         desk = await self.findings()
-        return await desk.resolve_kind(token, month, revision, kind, findings, {"answer": answer}, reason)
+        return await desk.resolve_kind(token, month, revision, kind, findings, {"answer": answer}, reason, key)
 
     async def rates(self) -> RateDesk:
         """Return the desk for rate changes."""
-        return RateDesk(self._session_desk(), self.rate_changes, await self.client(), self.clock)
+        return RateDesk(self._own_desk(), self.rate_changes, await self.client(), self.clock)
 
     def now(self) -> datetime:
         """Return the present instant."""
@@ -308,21 +336,25 @@ class Console:
 
     def _write(
         self, token: str, kind: DecisionKind, month: str, revision: int, subject: str, reason: str,
-        payload: Mapping[str, str],
+        payload: Mapping[str, str], key: UUID | None = None,
     ) -> Decision:  # fmt: skip
         """Write a decision about a whole period."""
-        desk = self._session_desk()
+        desk = self._own_desk()
         person = desk.person(token)
         refuse_role(person, kind)
         return desk.write(
             Decision(
-                id=str(uuid4()), kind=kind, period=month, revision=revision, customer=EVERYONE, subject=subject,
+                id=str(key or uuid4()), kind=kind, period=month, revision=revision, customer=EVERYONE, subject=subject,
                 person=person, reason=reason, payload=dict(payload), recorded_at=self.clock.now(),
             )
         )  # fmt: skip
 
-    def _session_desk(self) -> SessionDesk:
-        return SessionDesk(self.database, self.clock.now())
+    def person(self, token: str) -> Person:
+        """Return whose token this is; raises NotAuthenticated."""
+        return self._own_desk().person(token)
+
+    def _own_desk(self) -> PostgresDesk:
+        return self._desk_of(self.database, self.clock.now())
 
     def _desk(self, client: Client) -> DeskDoor:
-        return DeskDoor(self._session_desk(), self.closes_book, client, self.clock)
+        return DeskDoor(self._own_desk(), self.closes_book, client, self.clock)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
@@ -73,23 +74,39 @@ class FindingDesk:
         self._closes = closes
 
     async def resolve(
-        self, token: str, month: str, revision: int, finding: str, payload: Mapping[str, str], reason: str
+        self,
+        token: str,
+        month: str,
+        revision: int,
+        finding: str,
+        payload: Mapping[str, str],
+        reason: str,
+        key: UUID | None = None,
     ) -> Verdict | None:
         """Answer one finding; return the verdict, None where no worker answers. Raises DecisionNotTaken."""
         one = self._known(month, revision, [finding])[finding]
-        return await self._decide(DecisionKind.RESOLVE, token, one, month, reason, payload)
+        return await self._decide(DecisionKind.RESOLVE, token, one, month, reason, payload, key)
 
     async def assign(
-        self, token: str, month: str, revision: int, finding: str, owner: str, reason: str
+        self,
+        token: str,
+        month: str,
+        revision: int,
+        finding: str,
+        owner: str,
+        reason: str,
+        key: UUID | None = None,
     ) -> Verdict | None:
         """Give a finding to an owner, who may answer it; return the verdict. Raises NoSuchOwner, DecisionNotTaken."""
         one = self._known(month, revision, [finding])[finding]
         able = {who.id for who in self._books.people() if ROLES_FOR[DecisionKind.RESOLVE] & set(who.roles)}
         if owner not in able:
             raise NoSuchOwner(f"{owner} may not answer findings", known=", ".join(sorted(able)))
-        return await self._decide(DecisionKind.ASSIGN, token, one, month, reason, {"owner": owner})
+        return await self._decide(DecisionKind.ASSIGN, token, one, month, reason, {"owner": owner}, key)
 
-    async def reverse(self, token: str, month: str, revision: int, finding: str, reason: str) -> Verdict | None:
+    async def reverse(
+        self, token: str, month: str, revision: int, finding: str, reason: str, key: UUID | None = None
+    ) -> Verdict | None:
         """Take a finding's resolution back: its customer is reconciled again. Raises InvoiceIssued."""
         one = self._known(month, revision, [finding])[finding]
         customer = one.finding.customer
@@ -97,7 +114,7 @@ class FindingDesk:
             if view.issued is not None and view.revision == revision:
                 raise InvoiceIssued("the invoice is issued", finding=finding, invoice=view.invoice.reference)
         undone = {"resolution": one.resolution.decision} if one.resolution else {}
-        return await self._decide(DecisionKind.REVERSE, token, one, month, reason, undone)
+        return await self._decide(DecisionKind.REVERSE, token, one, month, reason, undone, key)
 
     async def resolve_kind(
         self,
@@ -108,6 +125,7 @@ class FindingDesk:
         findings: Sequence[str],
         payload: Mapping[str, str],
         reason: str,
+        key: UUID | None = None,
     ) -> Fanned:
         """Answer many findings of one cause by one decision, which names them; each customer's close judges its own.
 
@@ -134,6 +152,7 @@ class FindingDesk:
             kind.value,
             reason,
             {**payload, "findings": "\n".join(held)},
+            key,
         )
         fanned = await self._fan_out(whole, named)
         return Fanned(whole.id, fanned.taken, fanned.waiting, closed | dict(fanned.dropped))
@@ -184,9 +203,10 @@ class FindingDesk:
         month: str,
         reason: str,
         payload: Mapping[str, str],
+        key: UUID | None,
     ) -> Verdict | None:
         finding = one.finding
-        written = self._desk.write(kind, token, month, one.revision, finding.customer, finding.id, reason, payload)
+        written = self._desk.write(kind, token, month, one.revision, finding.customer, finding.id, reason, payload, key)
         return await self._desk.deliver(written)
 
     def _known(self, month: str, revision: int, findings: Sequence[str]) -> dict[str, OpenFinding]:

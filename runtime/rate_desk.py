@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from temporalio.client import (
     Client,
@@ -89,7 +89,9 @@ class RateDesk:
                 raise
         return self.view(proposal)
 
-    async def decide(self, kind: DecisionKind, token: str, proposal: str, reason: str) -> tuple[Person, Verdict | None]:
+    async def decide(
+        self, kind: DecisionKind, token: str, proposal: str, reason: str, key: UUID | None = None
+    ) -> tuple[Person, Verdict | None]:
         """Write a decision, deliver it, and return who decided and the verdict; None where no worker answered in time.
 
         Raises:
@@ -100,7 +102,7 @@ class RateDesk:
             raise NotSimulated("this proposal was not simulated yet", proposal=proposal)
         decision = self._desk.write(
             Decision(
-                id=str(uuid4()),
+                id=str(key or uuid4()),
                 kind=kind,
                 period=month_of(view.proposal.version.starts_at.date()),
                 revision=1,

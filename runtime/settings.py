@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     usage_memory_mib: int = Field(default=2048, ge=256)  # of one pass over a source; past it, it spills to disk
     usage_slots: int = Field(default=4, ge=1)  # concurrent passes over sources
     stripe_per_second: float = Field(default=60.0, gt=0)  # calls a second over all workers of the queue
+    api_reads_per_minute: int = Field(default=600, ge=1)  # of one key, by one process
+    api_writes_per_minute: int = Field(default=60, ge=1)
     graceful_seconds: int = Field(default=30, ge=0)
     cache_folder: str = f"{STATE_FOLDER}/cache"  # local copies of sealed snapshots, checked by checksum
 

@@ -45,6 +45,7 @@ _STANDINGS = """
 _DECISIONS = """
     SELECT d.body, v.body AS verdict FROM decisions d LEFT JOIN verdicts v ON v.decision = d.id
     WHERE (CAST(:month AS text) IS NULL OR d.period = :month)
+        AND (CAST(:before AS text) IS NULL OR d.position < (SELECT b.position FROM decisions b WHERE b.id = :before))
         AND (CAST(:person AS text) IS NULL OR d.person = :person)
         AND (CAST(:kind AS text) IS NULL OR d.kind = :kind)
     ORDER BY d.position DESC LIMIT :most
@@ -118,16 +119,21 @@ _TRIAL_BALANCE = """
     GROUP BY p.account, p.currency ORDER BY p.currency, p.account
 """
 _LINES = """
-    SELECT e.position, e.key, e.rule, e.customer, e.contract, e.period, e.posted_on, e.currency, p.account, p.amount,
-        p.obligation, p."grant", p.meter, p.model, p.rated_line, p.service_from, p.service_until, e.statement,
-        e.invoice, e.accrued, e.preparer, e.recorded_at, e.hash
-    FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
-    WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
-        AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
-        AND (CAST(:account AS text) IS NULL OR p.account = :account)
-        AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
-        AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
-    ORDER BY e.position, p.line
+    SELECT * FROM (
+        SELECT dense_rank() OVER (ORDER BY e.position) AS nth, p.line AS place, e.position, e.key, e.rule, e.customer,
+            e.contract, e.period, e.posted_on, e.currency, p.account, p.amount, p.obligation, p."grant", p.meter,
+            p.model, p.rated_line, p.service_from, p.service_until, e.statement, e.invoice, e.accrued, e.preparer,
+            e.recorded_at, e.hash
+        FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
+        WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
+            AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+            AND (CAST(:account AS text) IS NULL OR p.account = :account)
+            AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
+            AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
+            AND e.position > :after
+    ) chosen
+    WHERE CAST(:most AS bigint) IS NULL OR nth <= :most
+    ORDER BY position, place
 """
 _ROLL_FORWARD = """
     SELECT e.customer, e.contract, p."grant", e.currency,
@@ -220,10 +226,18 @@ class Books:
         return tuple(Person(id=row.id, name=row.name, roles=tuple(map(Role, row.roles))) for row in rows)
 
     def decisions(
-        self, month: str | None = None, person: str | None = None, kind: str | None = None, most: int = 500
+        self,
+        month: str | None = None,
+        person: str | None = None,
+        kind: str | None = None,
+        most: int = 500,
+        before: str | None = None,
     ) -> tuple[tuple[Decision, Verdict | None], ...]:
-        """Return the newest decisions (on a month, by a person, of a kind), each with its workflow's verdict."""
-        rows = self._rows(_DECISIONS, month=month, person=person, kind=kind, most=most)
+        """Return the newest decisions (on a month, by a person, of a kind), each with its workflow's verdict.
+
+        `before`: only those written before the decision of this id.
+        """
+        rows = self._rows(_DECISIONS, month=month, person=person, kind=kind, most=most, before=before)
         return tuple(
             (Decision.from_text(row.body), Verdict.from_text(row.verdict) if row.verdict else None) for row in rows
         )
@@ -277,12 +291,21 @@ class Books:
         account: Account | None = None,
         known_at: datetime | None = None,
         as_of: date | None = None,
+        after: int = 0,
+        most: int | None = None,
     ) -> tuple[JournalLine, ...]:
-        """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`."""
-        of = account.value if account else None
-        rows = self._rows(_LINES, month=month, customer=customer, account=of, known_at=known_at, as_of=as_of)
+        """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`.
+
+        `most`: of so many entries after the position `after`.
+        """
+        rows = self._rows(
+            _LINES, month=month, customer=customer, account=account.value if account else None, known_at=known_at,
+            as_of=as_of, after=after, most=most,
+        )  # fmt: skip
         return tuple(
-            JournalLine(account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule"))
+            JournalLine(
+                account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule", "nth", "place")
+            )
             for row in rows
         )
 

@@ -1,4 +1,4 @@
-"""Portal: what one customer's pages keep (share links, alerts, exports, who looked), and the terms they show.
+"""Portal: what a customer keeps (share links, keys, alerts, exports, who looked), and the terms they show.
 
 Every transaction names the customer, and the database shows and takes no other's rows: no query here repeats it.
 """
@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from adapters.postgres.sessions import Database
+from models.access import CustomerKey
 from models.contract import Contract
 from models.correction import Correction
 from models.reconciliation import Reconciliation
@@ -17,7 +18,7 @@ from models.visitor import Alert, Export, PortalUser, Share
 
 _EXPORTS = """
     SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports
-    WHERE (CAST(:id AS text) IS NULL OR id = :id) ORDER BY position DESC LIMIT 200
+    WHERE (CAST(:id AS text) IS NULL OR id = :id) ORDER BY position DESC LIMIT :most
 """
 _CORRECTIONS = """
     SELECT c.body, max(s.recorded_at) AS at FROM corrections c
@@ -74,21 +75,22 @@ class PostgresPortal:
         self._write("UPDATE share_links SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL", id=share, at=at)
         return bool(self._rows("SELECT id FROM share_links WHERE id = :id", id=share))
 
-    def exports(self) -> tuple[Export, ...]:
-        """Return the files that were made last, newest first; at most 200."""
-        return tuple(Export(**row._mapping) for row in self._rows(_EXPORTS, id=None))
+    def exports(self, most: int | None = 200) -> tuple[Export, ...]:
+        """Return the files that were made last, newest first; None: all."""
+        return tuple(Export(**row._mapping) for row in self._rows(_EXPORTS, id=None, most=most))
 
     def export(self, export_id: str) -> Export | None:
         """Return a file that was made, or None."""
-        rows = self._rows(_EXPORTS, id=export_id)
+        rows = self._rows(_EXPORTS, id=export_id, most=1)
         return Export(**rows[0]._mapping) if rows else None
 
     def keep_export(self, export: Export) -> None:
-        """Keep that a file was made."""
+        """Keep that a file was made; once for its id."""
         self._write(
             "INSERT INTO exports"
             " (id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at)"
-            " VALUES (:id, :customer, :period, :kind, :format, :statement, :rows_written, :sha256, :made_by, :made_at)",
+            " VALUES (:id, :customer, :period, :kind, :format, :statement, :rows_written, :sha256, :made_by, :made_at)"
+            " ON CONFLICT (id) DO NOTHING",
             **export.model_dump(),
         )
 
@@ -101,10 +103,10 @@ class PostgresPortal:
         return tuple(Alert(**row._mapping) for row in rows)
 
     def keep_alert(self, alert: Alert) -> None:
-        """Keep an alert."""
+        """Keep an alert; once for its id."""
         self._write(
             "INSERT INTO alerts (id, customer, kind, subject, threshold, made_by, made_at)"
-            " VALUES (:id, :customer, :kind, :subject, :threshold, :made_by, :made_at)",
+            " VALUES (:id, :customer, :kind, :subject, :threshold, :made_by, :made_at) ON CONFLICT (id) DO NOTHING",
             **alert.model_dump(exclude={"ended_at"}),
         )
 
@@ -112,6 +114,30 @@ class PostgresPortal:
         """End an alert and return whether there is one of this id."""
         self._write("UPDATE alerts SET ended_at = :at WHERE id = :id AND ended_at IS NULL", id=alert, at=at)
         return bool(self._rows("SELECT id FROM alerts WHERE id = :id", id=alert))
+
+    def program_keys(self) -> tuple[CustomerKey, ...]:
+        """Return the keys of the customer's programs, newest first; none shows its secret."""
+        rows = self._rows(
+            "SELECT id, customer, name, scopes, made_by, made_at, revoked_at FROM customer_keys"
+            " ORDER BY made_at DESC, id"
+        )
+        return tuple(
+            CustomerKey.model_validate({**row._mapping, "scopes": tuple(row.scopes)}, strict=False) for row in rows
+        )
+
+    def keep_key(self, key: CustomerKey, secret: str) -> None:
+        """Keep a new key; its secret is told once and kept nowhere."""
+        self._write(
+            "INSERT INTO customer_keys (id, customer, name, key_sha256, scopes, made_by, made_at)"
+            " VALUES (:id, :customer, :name, tieout.fingerprint_of(:secret), :scopes, :made_by, :made_at)",
+            **{**key.model_dump(exclude={"revoked_at"}), "scopes": [scope.value for scope in key.scopes]},
+            secret=secret,
+        )
+
+    def revoke_key(self, key: str, at: datetime) -> bool:
+        """Revoke a key and return whether there is one of this id; a second time changes nothing."""
+        self._write("UPDATE customer_keys SET revoked_at = :at WHERE id = :id AND revoked_at IS NULL", id=key, at=at)
+        return bool(self._rows("SELECT id FROM customer_keys WHERE id = :id", id=key))
 
     def looked(self, who: str, what: str, at: datetime) -> None:
         """Log who looked at what."""

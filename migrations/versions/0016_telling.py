@@ -6,7 +6,7 @@ from migrations.ddl import append_only, own_rows, readable
 from migrations.roles import AUDITOR, CONSOLE, PORTAL, WORKER
 
 revision = "0016"
-down_revision = "0014"
+down_revision = "0015"
 
 TRIES = (
     # A projection for the order of the outbox; what was sent stands in notices_sent.

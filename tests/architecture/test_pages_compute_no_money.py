@@ -1,4 +1,4 @@
-"""No page computes money: what it shows is stored, or was made by a rule. A chart alone turns numbers into places."""
+"""No page or answer computes money: it was stored, or made by a rule. A chart alone turns numbers into places."""
 
 import ast
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path for path in (ROOT / "web").rglob("*.py") if path.name != "charts.py")
+PAGES = sorted(path for room in ("web", "api") for path in (ROOT / room).rglob("*.py") if path.name != "charts.py")
 TEMPLATES = sorted(path for path in (ROOT / "web" / "templates").rglob("*.html") if path.name != "charts.html")
 ARITHMETIC = {"rounded", "total", "split", "to_minor", "from_minor", "Money"}
 BESIDE_THE_STRINGS = re.compile(r"\"[^\"]*\"|'[^']*'")

@@ -1,10 +1,11 @@
-"""One number for every customer of the demo: on the page, in the file, in the books and at Stripe.
+"""One number for every customer of the demo: on the page, by the API, in the file, in the books and at Stripe.
 
 After `make demo`, as `make up` serves it.
 """
 
 import csv
 import io
+import json
 import os
 import re
 import shutil
@@ -74,6 +75,33 @@ def value(page: str, after: str) -> Decimal:
     return Decimal(found[1])
 
 
+@contextmanager
+def asking(url: str, key: str) -> Iterator[httpx.Client]:
+    """Yield a program with a key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(base_url=f"{url}/v1", headers=headers, trust_env=False, timeout=30) as program:
+        yield program
+
+
+def by_api(program: httpx.Client, reference: str) -> dict[str, Decimal]:
+    """Return a customer's total as their own program is told it."""
+    head = program.get("/overview").json()["head"]
+    assert head["month"] == MONTH
+    [listed] = [one for one in program.get("/invoices").json()["items"] if one["reference"] == reference]
+    invoice = program.get(f"/invoices/{reference}").json()
+    lines = program.get(f"/invoices/{reference}/lines", params={"limit": 1000}).json()
+    assert lines["next"] is None
+    assert listed["statement"] == invoice["invoice"]["statement"] == head["fingerprint"]
+    return {
+        "api overview": Decimal(head["total"]),
+        "api list": Decimal(listed["total"]),
+        "api invoice": Decimal(invoice["invoice"]["total"]),
+        "api invoice lines": sum((Decimal(one["amount"]) for one in invoice["lines"]), Decimal(0)),
+        "api lines": sum((Decimal(one["line"]["amount"]) for one in lines["items"]), Decimal(0)),
+        "api made up": sum((Decimal(one["amount"]) for one in invoice["made_up"]), Decimal(0)),
+    }
+
+
 def exported(browser: httpx.Client, kind: str, column: str) -> Decimal:
     """Make a file of the month and return the sum of a column."""
     token = re.search(r'name="csrf" value="(\w+)"', browser.get("/exports").text)
@@ -85,11 +113,15 @@ def exported(browser: httpx.Client, kind: str, column: str) -> Decimal:
     return sum((Decimal(row[column]) for row in rows), Decimal(0))
 
 
-def test_page_file_books_and_stripe_have_one_number_for_every_customer(up: tuple[Stack, Faces]) -> None:
+def test_page_api_file_books_and_stripe_have_one_number_for_every_customer(up: tuple[Stack, Faces]) -> None:
     stack, faces = up
     database = wiring.database(settings.load(), "auditor")
     books = Books(database)
     told = {}
+    tokens = json.loads((stack.state.root / "people.json").read_text())
+    with asking(faces.console.url, tokens["audra"]) as auditor:
+        asked = auditor.get("/invoices", params={"period": MONTH, "limit": 1000}).json()["items"]
+    to_finance = {one["invoice"]["customer"]: Decimal(one["issued"]["total"]) for one in asked}
     for customer in CUSTOMERS:
         [view] = books.invoices(MONTH, customer)
         assert view.issued is not None
@@ -108,7 +140,10 @@ def test_page_file_books_and_stripe_have_one_number_for_every_customer(up: tuple
                 "focus": exported(browser, "focus", "BilledCost"),
                 "books": view.issued.total,
                 "stripe": from_minor(at_stripe["total"], "USD"),
+                "api of finance": to_finance[customer],
             }
+        with asking(faces.portal.url, faces.program_key(customer)) as program:
+            told[customer] |= by_api(program, view.invoice.reference)
     database.dispose()
     assert {customer: len(set(totals.values())) for customer, totals in told.items()} == dict.fromkeys(CUSTOMERS, 1), (
         told

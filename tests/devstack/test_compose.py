@@ -28,6 +28,8 @@ NOT_FOR_WORKERS = {
     "identity_client",
     "identity_secret",
     "pages_secret",
+    "api_reads_per_minute",
+    "api_writes_per_minute",
     "token",
     "webhooks_authority",  # of the embedded stack
 }

@@ -1,6 +1,7 @@
 """The whole embedded stack with both faces, as `make up` starts it, and people in real browsers before it."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -25,12 +26,14 @@ SHOTS = Path(os.environ.get("TIEOUT_SHOTS", tempfile.gettempdir())) / "tieout-sh
 
 @dataclass
 class Faces:
-    """Where the faces of a running stack are, and its ready sign-ins by who."""
+    """Where the faces of a running stack are, its ready sign-ins by who, people's tokens, and a key of acme's."""
 
     console: str
     portal: str
     mail: Path
     sign_ins: dict[str, str]
+    tokens: dict[str, str]
+    key: str
 
 
 @contextlib.contextmanager
@@ -42,7 +45,7 @@ def up(state: Path) -> Iterator[Faces]:
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out)
         try:
-            text = _until(lambda: log.read_text(), lambda said: "delta (admin)" in said or process.poll() is not None)
+            text = _until(lambda: log.read_text(), lambda said: "/v1/overview" in said or process.poll() is not None)
             assert process.poll() is None, text
             found = dict(re.findall(r"^  (.+?) {2,}(http://\S+)$", text, re.MULTILINE))
             console, portal = (
@@ -50,7 +53,15 @@ def up(state: Path) -> Iterator[Faces]:
             )
             assert console is not None
             assert portal is not None
-            yield Faces(console[1], portal[1], state / "mail", {who.partition(" ")[0]: at for who, at in found.items()})
+            keys = dict(re.findall(r'Bearer (\w+)" (http\S+)', text))
+            yield Faces(
+                console[1],
+                portal[1],
+                state / "mail",
+                {who.partition(" ")[0]: at for who, at in found.items()},
+                json.loads((state / "people.json").read_text()),
+                next(key for key, at in keys.items() if at.startswith(portal[1])),
+            )
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

@@ -171,6 +171,23 @@ def test_a_double_click_makes_one_file(browser: Browser, filled: World, portal: 
     page.close()
 
 
+def test_a_key_is_made_and_shown_once(browser: Browser, filled: World, portal: str, folder: Path) -> None:
+    page = browser.new_page()
+    sign_in(page, filled, portal)
+    page.goto(f"{portal}/settings")
+    page.get_by_label("Name").fill("our ledger")
+    page.get_by_label("May").select_option("true")
+    page.get_by_role("button", name="Make a key").click()
+    secret = page.locator("#key").inner_text()
+    look(page, folder, "key")
+    page.goto(f"{portal}/settings")
+    look(page, folder, "settings-key")
+    assert secret not in page.content()
+    page.get_by_role("button", name="Revoke the key our ledger").click()
+    page.get_by_role("cell", name="revoked").wait_for()
+    page.close()
+
+
 def test_keyboard_and_skip_link(browser: Browser, filled: World, portal: str) -> None:
     page = browser.new_page()
     sign_in(page, filled, portal)

@@ -32,6 +32,7 @@ def act(world: World) -> None:
             ("/exports", {"month": "2026-10", "kind": "lines", "format": "csv"}),
             ("/alerts", {"threshold": "100"}),
             ("/settings/notices", {"kind": "pool_used", "wanted": "false"}),
+            ("/keys", {"name": "books", "writes": "true"}),
             ("/settings/webhooks", {"url": f"https://{customer}.example/", "types": "invoice.ready"}),
             ("/shares", {"reference": f"2026-10@1/{customer}/USD", "days": "7"}),
         ):
@@ -49,6 +50,7 @@ def test_no_customer_named_shows_no_row_of_any_table(filled: World) -> None:
             assert connection.execute(f"SELECT count(*) FROM tieout.{table}").fetchone() == (0,), table
             # An empty table would prove nothing.
             if table not in WITHOUT_CUSTOMER | {
+                "api_writes",
                 "corrections",
                 "customer_closes",
                 "draft_statements",
@@ -82,6 +84,12 @@ def test_a_customer_sees_their_own_rows_and_a_name_holds_for_one_transaction(fil
         "UPDATE tieout.statements SET total = 0",
         "SELECT session_sha256 FROM tieout.web_sessions",
         "SELECT link_sha256 FROM tieout.share_links",
+        "SELECT key_sha256 FROM tieout.customer_keys",
+        "UPDATE tieout.customer_keys SET scopes = '{read,write}'",
+        "INSERT INTO tieout.customer_keys (id, name, key_sha256, customer, scopes, made_by, made_at)"
+        " VALUES ('k', 'k', repeat('a', 64), 'bolt', '{read}', 'bolt-admin', now())",
+        "INSERT INTO tieout.api_writes (caller, key, customer, request_sha256, began_at, held_until)"
+        " VALUES ('c', 'k', 'bolt', repeat('a', 64), now(), now())",
         "SELECT sealed FROM tieout.webhook_secrets",
         "INSERT INTO tieout.webhook_endpoints (id, customer, url, types, made_by, made_at)"
         " VALUES ('e', 'bolt', 'https://x.example/', '{invoice.ready}', 'bolt-admin', now())",
@@ -107,7 +115,7 @@ def test_anothers_alert_and_link_can_be_neither_ended_nor_revoked(filled: World)
     act(filled)
     with filled.books.connect("portal") as connection:
         connection.execute("SELECT set_config('tieout.customer', 'acme', true)")
-        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at")):
+        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at"), ("customer_keys", "revoked_at")):
             changed = connection.execute(f"UPDATE tieout.{table} SET {column} = now() WHERE customer = 'bolt'")
             assert changed.rowcount == 0
         connection.commit()

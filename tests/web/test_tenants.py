@@ -20,6 +20,7 @@ FOREIGN = {
     "export_id": "SELECT id FROM tieout.exports WHERE customer = 'bolt'",
     "share_id": "SELECT id FROM tieout.share_links WHERE customer = 'bolt'",
     "alert_id": "SELECT id FROM tieout.alerts WHERE customer = 'bolt'",
+    "key_id": "SELECT id FROM tieout.customer_keys WHERE customer = 'bolt'",
     "endpoint_id": "SELECT id FROM tieout.webhook_endpoints WHERE customer = 'bolt'",
 }
 """What an address's parameter is, of bolt; a query where only the database knows."""
@@ -28,6 +29,7 @@ UNKNOWN = {
     "export_id": "0123456789abcdef",
     "share_id": "0123456789abcdef",
     "alert_id": "0123456789abcdef",
+    "key_id": "0123456789abcdef",
     "endpoint_id": "0123456789abcdef",
 }
 TOKENS = {"/sign-in/link/{token}", "/shared/{token}"}
@@ -64,6 +66,7 @@ def bolts(filled: World) -> dict[str, str]:
     token = csrf_in(browser.get("/exports").text)
     browser.post("/exports", data={"csrf": token, "month": "2026-10", "kind": "focus", "format": "csv"})
     browser.post("/alerts", data={"csrf": token, "threshold": "100"})
+    browser.post("/keys", data={"csrf": token, "name": "books"})
     browser.post("/shares", data={"csrf": token, "reference": FOREIGN["reference"], "days": "7"})
     browser.post("/settings/webhooks", data={"csrf": token, "url": "https://hooks.example/", "types": "invoice.ready"})
     with filled.books.connect() as owner:
@@ -108,7 +111,7 @@ def test_what_bolt_made_still_stands(filled: World, bolts: dict[str, str]) -> No
     test_a_foreign_id_and_an_unknown_one_are_answered_alike(filled, bolts)
     browser = filled.signed_in("bolt-admin")
     assert browser.get(f"/exports/{bolts['export_id']}").status_code == 200
-    assert ">Revoke<" in browser.get("/settings").text
+    assert browser.get("/settings").text.count(">Revoke<") == 2  # a link and a key
     assert ">End<" in browser.get("/alerts").text
     assert "End this endpoint" in browser.get(f"/settings/webhooks/{bolts['endpoint_id']}").text
 

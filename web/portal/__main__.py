@@ -1,4 +1,4 @@
-"""Serve the customers' pages: python -m web.portal --port 8082. As tieout_portal they see one customer at a time."""
+"""Serve the customers' pages and API: python -m web.portal --port 8082. As tieout_portal each asks for one customer."""
 
 from typing import Annotated
 
@@ -6,13 +6,19 @@ import typer
 import uvicorn
 
 from adapters.mail import no_mail
+from adapters.postgres.api_writes import PostgresApiWrites
+from adapters.postgres.customer_keys import PostgresCustomerKeys
 from adapters.postgres.web_sessions import PostgresWebSessions
+from api.customers.app import customers_of
+from api.customers.callers import Door
+from api.limiting import Limits
 from runtime import settings, wiring
 from runtime.clock import SystemClock
 from runtime.portal import Portal
 from runtime.rooms import refuse_strangers
 from runtime.webhook_desk import desks
 from web.face import PATIENCE_SECONDS, Face
+from web.neighbour import Beside
 from web.portal.app import TITLE, portal_of
 
 STOP_WITHIN_SECONDS = 3
@@ -32,10 +38,20 @@ def main(
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)
     mailer = wiring.mailer_of(config)
     send = mailer.sign_in_link if mailer else no_mail
+    store = wiring.store_of(config)
     hooks = desks(books, wiring.sealer_of(config), wiring.webhook_client_of(config), clock)
-    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity, hooks)
+    app = portal_of(face, Portal(books, store), send, config.entity, hooks)
+    asked = wiring.database(config, "portal", PATIENCE_SECONDS)  # programs leave the pages' connections alone
+    door = Door(
+        Portal(asked, store),
+        PostgresCustomerKeys(asked),
+        PostgresApiWrites(asked),
+        clock,
+        config.entity,
+        Limits(config.api_reads_per_minute, config.api_writes_per_minute),
+    )
     uvicorn.run(
-        app, host=host, port=port, log_level="warning", access_log=False,
+        Beside(app, customers_of(door)), host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
     )  # fmt: skip
 

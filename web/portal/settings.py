@@ -1,12 +1,14 @@
-"""Settings: who is told and who may look, which links are out, and who looked; what the contract says of billing."""
+"""Settings: who is told and who may look, which links and keys are out; what the contract says of billing."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from models.access import CustomerKey, CustomerScope
 from models.notice import CHOICES, NoticeKind
 from models.webhook import EventType
+from runtime.sign_in import new_id, new_token
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.portal.webhooks import desk_of
@@ -28,10 +30,41 @@ def settings(request: Request, guest: AsGuest) -> Response:
         contract=books.contract(),
         users=books.kept.users(),
         shares=books.kept.shares(),
+        keys=books.kept.program_keys(),
         notices=[(kind.value, kind not in unwanted) for kind in CHOICES],
         webhooks=desk_of(request, guest),
         types=[one.value for one in EventType],
     )
+
+
+@router.post("/keys")
+def make_key(
+    request: Request,
+    guest: MayChange,
+    name: Annotated[str, Form(min_length=1, max_length=100, pattern=r"^[^\x00]+$")],
+    writes: Annotated[bool, Form()] = False,
+) -> Response:
+    """Make a key for a program; it is shown this once, and logged."""
+    face, secret = face_of(request), new_token()
+    scopes = (CustomerScope.READ, CustomerScope.WRITE) if writes else (CustomerScope.READ,)
+    now = face.clock.now()
+    key = CustomerKey(
+        id=new_id(), customer=guest.customer, name=name, scopes=scopes, made_by=guest.user or "", made_at=now
+    )
+    kept = reader_of(request, guest).kept
+    kept.keep_key(key, secret)
+    kept.looked(guest.who, f"made the key {key.id} ({', '.join(scopes)})", now)
+    return face.page(request, "portal/new_key.html", visitor=guest, key=key, secret=secret)
+
+
+@router.post("/keys/{key_id}/revoke")
+def revoke_key(request: Request, guest: MayChange, key_id: str) -> Response:
+    """Revoke a key; it opens nothing from then on."""
+    kept, now = reader_of(request, guest).kept, face_of(request).clock.now()
+    if not kept.revoke_key(key_id, now):
+        raise not_found()
+    kept.looked(guest.who, f"revoked the key {key_id}", now)
+    return RedirectResponse("/settings", 303)
 
 
 @router.post("/settings/notices")

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 
+import models.tables.api
 import models.tables.booked_events
 import models.tables.closes
 import models.tables.controls
@@ -106,6 +107,7 @@ MAY_WRITE = {
         "tieout.portal_users",
         "tieout.views",
         "tieout.notice_choices",
+        "tieout.api_writes",
         "tieout.webhook_deliveries",
     ),
     "portal": (
@@ -114,6 +116,8 @@ MAY_WRITE = {
         "tieout.alerts",
         "tieout.views",
         "tieout.notice_choices",
+        "tieout.customer_keys",
+        "tieout.api_writes",
         "tieout.webhook_endpoints",
         "tieout.webhook_secrets",
         "tieout.webhook_deliveries",
@@ -154,6 +158,8 @@ def test_the_worker_writes_neither_decisions_nor_people_and_changes_nothing(data
 def test_the_console_decides_and_sees_no_token(database: Books) -> None:
     assert refused(database, "console", "SELECT token_sha256 FROM tieout.people") == "42501"
     assert refused(database, "console", "SELECT key_sha256 FROM tieout.api_keys") == "42501"
+    assert refused(database, "console", "SELECT key_sha256 FROM tieout.customer_keys") == "42501"
+    assert refused(database, "console", "SELECT * FROM tieout.customer_of_key('x')") == "42501"
     assert refused(database, "console", "SELECT * FROM tieout.api_key_of('x')") == "42501"
     assert refused(database, "console", "UPDATE tieout.api_keys SET scopes = '{rates:quote}'") == "42501"
     assert refused(database, "console", "INSERT INTO tieout.rate_change_steps DEFAULT VALUES") == "42501"
@@ -167,6 +173,7 @@ NOT_ALL = {
     "tieout.sign_in_links": "id, customer, portal_user, person, made_at, expires_at, spent_at",
     "tieout.web_sessions": "id, face, customer, portal_user, person, made_at, expires_at, ended_at",
     "tieout.share_links": "id, customer, scope, made_by, made_at, expires_at, revoked_at",
+    "tieout.customer_keys": "id, name, customer, scopes, made_by, made_at, revoked_at",
     "tieout.webhook_secrets": "endpoint, customer, made_by, made_at",
 }
 """Tables with a column nobody reads: what a token or a key is looked up by."""
@@ -223,10 +230,12 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         ).fetchall()
     assert [row[0] for row in rows] == [
         "alerts",
+        "api_writes",
         "contracts",
         "correction_steps",
         "corrections",
         "customer_closes",
+        "customer_keys",
         "draft_statements",
         "exports",
         "invoices",
