@@ -48,6 +48,9 @@ from workflows import options
 from workflows.monthly_close import MonthlyClose
 
 DAYS = 31
+LARGEST = "bench-00000"
+"""Who has the largest part of the usage (`volume.write`)."""
+
 TABLE = """
 CREATE TABLE bench_events (
     id String, account LowCardinality(String), meter LowCardinality(String), quantity Decimal(38, 12),
@@ -162,6 +165,8 @@ async def _close(
             once(f"sealed {source}", evidence.snapshot(source, MONTH, 1) is not None)
         standings = books.standings(MONTH)
         once("first awaiting approval", any(map(_awaits_approval, standings)))
+        others = [one for one in standings if one.customer != LARGEST]
+        once("all but the largest awaiting", len(others) >= customers - 1 and all(map(_awaits, others)))
         if refused := [one for one in standings if one.state is State.NEEDS_ATTENTION]:
             raise RuntimeError(f"refused: {refused[0]}")
     once("awaiting", True)
