@@ -70,6 +70,9 @@ def an_outside(
         terms=SimpleNamespace(
             population=lambda month: tuple(sorted({one.customer for one in contracts})),
             contracts=lambda customer: tuple(one for one in contracts if one.customer == customer),
+            contracts_by_customer=lambda some: {
+                name: tuple(one for one in contracts if one.customer == name) for name in some
+            },
             rates=lambda known_at=None: (),
             opening=lambda contract: None,
             authorities=lambda: policy.authority,

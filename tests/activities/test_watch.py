@@ -100,6 +100,7 @@ class World:
             terms=SimpleNamespace(
                 population=lambda month: tuple(sorted(self.contracts)),
                 contracts=lambda customer: self.contracts.get(customer, ()),
+                contracts_by_customer=lambda some: {name: self.contracts[name] for name in some},
                 rates=lambda known_at=None: self.rates,
                 authorities=lambda: policy.authority,
                 opening=lambda contract: None,

@@ -22,7 +22,7 @@ def test_the_first_key_seals() -> None:
     assert Sealer(NEW).open(Sealer(f"{NEW},{OLD}").seal("x")) == "x"
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "short", f"{OLD},short"])
+@pytest.mark.parametrize("keys", ["", " , ", "short", f"{OLD},short"], ids=["none", "empty", "short", "one short"])
 def test_what_is_no_key_is_refused(keys: str) -> None:
     with pytest.raises(KeyUnusable):
         Sealer(keys)
