@@ -15,6 +15,7 @@ from api.v1 import bearer, nobody, token_of
 from models.access import CustomerScope, KeyHolder
 from runtime.customer_desk import CustomerDesk
 from runtime.portal import CustomerBooks, Portal
+from runtime.webhook_desk import DeskOf, WebhookDesk
 
 
 class Keys(Protocol):
@@ -35,6 +36,7 @@ class Door:
     clock: Clock
     issuer: str
     limits: Limits
+    webhooks: DeskOf
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Caller:
     holder: KeyHolder
     books: CustomerBooks
     desk: CustomerDesk
+    webhooks: WebhookDesk
     clock: Clock
 
     def looked(self, what: str) -> None:
@@ -65,7 +68,8 @@ def _caller(request: Request, given: HTTPAuthorizationCredentials | None, scope:
     if scope not in holder.scopes:
         raise Problem(HTTPStatus.FORBIDDEN, "scope", f"this key may not do that: it needs the scope {scope.value}")
     books = door.portal.of(holder.customer)
-    return Caller(holder, books, CustomerDesk(books, door.issuer, holder.who, door.clock), door.clock)
+    desk = CustomerDesk(books, door.issuer, holder.who, door.clock)
+    return Caller(holder, books, desk, door.webhooks(holder.customer), door.clock)
 
 
 def reader(request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:

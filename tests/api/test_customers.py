@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from models.access import CustomerScope
+from tests.api.test_tenants import endpoint
 from tests.api.world import client_of, customers_app, program
 from tests.web.conftest import World, csrf_in
 from tests.web.filled import PAPER
@@ -112,6 +113,19 @@ def test_settings_are_told_and_mail_is_chosen(filled: World) -> None:
     wanted = {one["kind"]: one["wanted"] for one in acme.get("/v1/settings").json()["notices"]}
     assert wanted["pool_used"] is False
     assert acme.post("/v1/settings/notices", {"kind": "invoice_ready", "wanted": False}).status_code == 404
+
+
+def test_webhooks_are_told_and_ended_and_no_secret_is(filled: World) -> None:
+    acme, added = program(filled), endpoint(filled, "acme")
+    [one] = acme.pages("/v1/webhooks")
+    assert (one["endpoint"]["id"], one["endpoint"]["url"]) == (added, "https://acme.example/")
+    assert acme.pages(f"/v1/webhooks/{added}/deliveries") == []
+    assert acme.post(f"/v1/webhooks/{added}/replay", {"notice": "invoice_ready/none"}).status_code == 404
+    assert acme.post(f"/v1/webhooks/{added}/end").json() == {"id": added}
+    told = acme.get(f"/v1/webhooks/{added}")
+    assert told.json()["endpoint"]["ended_by"].startswith("key:acme")
+    assert "whsec" not in told.text
+    assert acme.post(f"/v1/webhooks/{added}/end").status_code == 404
 
 
 def test_a_key_of_the_settings_page_opens_the_api_until_it_is_revoked(filled: World) -> None:

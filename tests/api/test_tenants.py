@@ -13,8 +13,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from models.webhook import EventType
 from tests.api.world import Program, client_of, customers_app, program
-from tests.web.conftest import World
+from tests.web.conftest import World, desks_of
 from tests.web.test_tenants import flat
 
 pytestmark = pytest.mark.stack
@@ -23,6 +24,8 @@ BODIES = {
     "/v1/exports": {"month": "2026-10", "kind": "focus", "format": "csv"},
     "/v1/alerts": {"threshold": "100"},
     "/v1/alerts/{alert_id}/end": None,
+    "/v1/webhooks/{endpoint_id}/replay": {"notice": "invoice_ready/2026-10"},
+    "/v1/webhooks/{endpoint_id}/end": None,
     "/v1/settings/notices": {"kind": "pool_used", "wanted": False},
 }
 SHARED = {"month", "day"}
@@ -55,15 +58,23 @@ def bolts(filled: World, app: FastAPI) -> dict[str, str]:
         "reference": "2026-10@1/bolt/USD",
         "export_id": bolt.post("/v1/exports", BODIES["/v1/exports"]).json()["id"],
         "alert_id": bolt.post("/v1/alerts", BODIES["/v1/alerts"]).json()["id"],
+        "endpoint_id": endpoint(filled, "bolt"),
         "month": "2026-10",
         "day": "2026-10-31",
     }
+
+
+def endpoint(world: World, customer: str) -> str:
+    """Return the id of an endpoint that a customer's administrator added on their pages."""
+    desk = desks_of(world.books.as_role("portal"), world.clock)(customer)
+    return desk.add(customer, f"https://{customer}.example/", [EventType.INVOICE_READY], f"{customer}-admin")[0].id
 
 
 UNKNOWN = {
     "reference": "2026-10@1/nobody/USD",
     "export_id": "0" * 32,
     "alert_id": "0" * 32,
+    "endpoint_id": "0" * 16,
     "month": "2026-10",
     "day": "2026-10-31",
 }
@@ -90,9 +101,10 @@ def test_a_foreign_id_and_an_unknown_one_are_answered_alike(filled: World, app: 
         theirs, nobodys = ask(acme, method, path, bolts), ask(acme, method, path, UNKNOWN)
         assert theirs.status_code == 404, path
         assert told(theirs) == told(nobodys), path
-    assert tried >= 7
+    assert tried >= 11
     bolt = program(filled, "bolt", app=app)
     assert [one["id"] for one in bolt.pages("/v1/alerts")] == [bolts["alert_id"]]  # nothing of bolt's was ended
+    assert bolt.get(f"/v1/webhooks/{bolts['endpoint_id']}").json()["endpoint"]["ended_at"] is None
 
 
 def test_nobody_gets_nothing(filled: World, app: FastAPI, bolts: dict[str, str]) -> None:
@@ -112,9 +124,11 @@ def test_no_answer_to_acme_speaks_of_bolt(filled: World, app: FastAPI, bolts: di
     mine = {**bolts, "reference": "2026-10@1/acme/USD"}
     for path, name in (("/v1/exports", "export_id"), ("/v1/alerts", "alert_id")):
         mine[name] = acme.post(path, BODIES[path]).json()["id"]
+    mine["endpoint_id"] = endpoint(filled, "acme")
     for method, path in sorted(questions(app)):
         answer = ask(acme, method, path, mine)
-        assert answer.status_code == 200, (path, answer.text)
+        nothing = path == "/v1/webhooks/{endpoint_id}/replay"  # nothing was delivered yet
+        assert answer.status_code == (404 if nothing else 200), (path, answer.text)
         assert b"bolt" not in answer.content.lower(), path
         assert "bolt" not in json.dumps(dict(answer.headers)).lower(), path
 

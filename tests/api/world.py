@@ -27,7 +27,7 @@ from models.rate_change import RateProposal
 from runtime.console import Console
 from runtime.portal import Portal
 from tests.adapters.postgres.rows import a_decision, a_rate, an_entry
-from tests.web.conftest import URL, World
+from tests.web.conftest import URL, World, desks_of
 
 BOTH = (CustomerScope.READ, CustomerScope.WRITE)
 _numbers = itertools.count(1)
@@ -73,6 +73,7 @@ def customers_app(world: World, limits: Limits | None = None) -> FastAPI:
             world.clock,
             "Lumen",
             limits or Limits(100_000, 100_000),
+            desks_of(role, world.clock),
         )
     )
 

@@ -39,7 +39,8 @@ def main(
     mailer = wiring.mailer_of(config)
     send = mailer.sign_in_link if mailer else no_mail
     store = wiring.store_of(config)
-    hooks = desks(books, wiring.sealer_of(config), wiring.webhook_client_of(config), clock)
+    sealer, client = wiring.sealer_of(config), wiring.webhook_client_of(config)
+    hooks = desks(books, sealer, client, clock)
     app = portal_of(face, Portal(books, store), send, config.entity, hooks)
     asked = wiring.database(config, "portal", PATIENCE_SECONDS)  # programs leave the pages' connections alone
     door = Door(
@@ -49,6 +50,7 @@ def main(
         clock,
         config.entity,
         Limits(config.api_reads_per_minute, config.api_writes_per_minute),
+        desks(asked, sealer, client, clock),
     )
     uvicorn.run(
         Beside(app, customers_of(door)), host=host, port=port, log_level="warning", access_log=False,
