@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from devstack import pictures
+
+CHROMIUM = pictures.chromium()
 ROOT = Path(__file__).resolve().parents[2]
 UP_WITHIN_SECONDS = 150
 SHOTS = Path(os.environ.get("TIEOUT_SHOTS", tempfile.gettempdir())) / "tieout-shots"

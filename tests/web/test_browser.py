@@ -4,7 +4,6 @@ Screenshots go to the folder TIEOUT_ARTIFACTS names, else to the test's own.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
+from devstack import pictures
 from devstack.identity import provider_of
 from models.draft import Draft
 from runtime.console import Console
@@ -28,7 +28,7 @@ from web.signing_in import Provider
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = pictures.chromium()
 PAGES = (
     "/", "/usage", "/usage?month=2026-09", "/commitments", "/credits", "/invoices", "/invoices/2026-10@1/acme/USD",
     "/exports", "/alerts", "/settings", "/nothing",
