@@ -1,6 +1,5 @@
 """The console's door: what finance sees of every customer, and the desks by which a signed-in person decides."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,14 +39,7 @@ from runtime.clock import SystemClock
 from runtime.desk import DeskDoor, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
 from runtime.rate_desk import RateDesk
-
-CONNECT_WITHIN_SECONDS = 5.0
-
-
-class TemporalUnreachable(Refusal):
-    """The workflows cannot be reached, so nothing can be decided."""
-
-    remedy = "Nothing is lost, and what is shown is what the books have. Try again in a few seconds."
+from runtime.reach import Reach
 
 
 class ListChanged(Refusal):
@@ -123,7 +115,7 @@ class Console:
         self.zone = zone
         self.links = links or Links()
         self._entity = entity
-        self._connect = connect
+        self.reach = Reach(connect)
 
     def closes(self) -> tuple[CloseSummary, ...]:
         """Return the closes, newest first; dry runs are in a list of their own."""
@@ -193,18 +185,9 @@ class Console:
             return None
         return reports.report_of(name, reports.facts_of(self.database, month, revision, self._entity))
 
-    def reachable(self) -> bool:
-        """Return whether this console was given a way to the workflows."""
-        return self._connect is not None
-
     async def client(self) -> Client:
         """Return the way to the workflows; raises TemporalUnreachable."""
-        if self._connect is None:
-            raise TemporalUnreachable("this console has no way to the workflows")
-        try:
-            return await asyncio.wait_for(self._connect(), CONNECT_WITHIN_SECONDS)
-        except (TimeoutError, RuntimeError, OSError) as error:
-            raise TemporalUnreachable("the workflows do not answer") from error
+        return await self.reach.client()
 
     async def start(self, token: str, month: str, dry_run: bool) -> str:
         """Start a close as whose session this is, and return its workflow's id."""

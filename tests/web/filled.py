@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from botocore.exceptions import EndpointConnectionError
 
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
@@ -32,12 +33,15 @@ PAPER = b"%PDF-1.7 stored"
 
 @dataclass
 class Shelf:
-    """A store of one folder."""
+    """A store of one folder, until it is gone."""
 
     folder: Path
+    gone: bool = False
 
     def path(self, artifact: Artifact) -> Path:
         """Return the file."""
+        if self.gone:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
         return self.folder / artifact.uri
 
     def get(self, uri: str) -> bytes:

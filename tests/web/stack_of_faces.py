@@ -20,6 +20,7 @@ from devstack import pictures
 
 CHROMIUM = pictures.chromium()
 ROOT = Path(__file__).resolve().parents[2]
+WIDTHS = (1280, 390)
 UP_WITHIN_SECONDS = 150
 SHOTS = Path(os.environ.get("TIEOUT_SHOTS", tempfile.gettempdir())) / "tieout-shots"
 
@@ -110,6 +111,21 @@ def refuse_barriers(page: Page, what: str) -> None:
     """Fail where axe finds something that keeps people out."""
     found = Axe().run(page)
     assert found.violations_count == 0, f"{what}: {found.generate_report()}"
+
+
+def look(page: Page, folder: Path, name: str) -> None:
+    """Look at a page in every width and theme: it fits, axe is content, and a picture is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("document.fonts.status === 'loaded'")
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            found = Axe().run(page).response["violations"]
+            said = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+            assert said == [], f"{name} at {width}, {theme}"
 
 
 def shot(page: Page, name: str) -> None:

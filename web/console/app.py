@@ -6,7 +6,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from temporalio.service import RPCError
 
-from runtime.console import Console, TemporalUnreachable
+from runtime.console import Console
+from runtime.reach import TemporalUnreachable
 from web.app import app_of
 from web.console import (
     approval,

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import Role, State
 from models.visitor import Visitor
-from web.console.reading import Month, Reason, Revision, back, console_of, known
+from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
@@ -55,6 +55,7 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         flux=console.flux(month, revision),
         list_fingerprint=console.list_fingerprint(clean),
         may=bool(set(APPROVERS) & set(person.person.roles)),
+        **reach(request, standings),
     )
 
 

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import Role, Stage, Standing, State
 from models.visitor import Visitor
-from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known
+from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.live import live
 from web.problem import not_found
@@ -29,7 +29,7 @@ COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "stateme
 @router.get("/close")
 def closes(request: Request, person: SignedIn) -> Response:
     """Show the periods."""
-    return face_of(request).page(request, "console/closes.html", visitor=person, closes=console_of(request).closes())
+    return face_of(request).page(request, "console/closes.html", visitor=person, **_list(request))
 
 
 @router.get("/live/close", dependencies=[Depends(visitor)])
@@ -38,7 +38,7 @@ async def closes_live(request: Request) -> Response:
 
     def read() -> str:
         visitor(request)  # who was signed out sees nothing more
-        return face_of(request).fragment(LIST, closes=console_of(request).closes())
+        return face_of(request).fragment(LIST, **_list(request))
 
     return live(request, read)
 
@@ -99,6 +99,13 @@ def customers_csv(
     return download(f"close-{month}@{revision}", COLUMNS, [_cells(one) for one in rows])
 
 
+def _list(request: Request) -> dict[str, Any]:
+    console = console_of(request)
+    closes = console.closes()
+    newest = console.books.standings(closes[0].month, closes[0].revision) if closes else ()
+    return {"closes": closes, **reach(request, newest)}
+
+
 def _of(request: Request, month: str, revision: int, stage: str | None, state: str | None) -> dict[str, Any]:
     console = console_of(request)
     summary = console.close(month, revision)
@@ -119,6 +126,7 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "open_findings": open_findings,
         "at_risk": console.at_risk(open_findings),
         "links": console.links,
+        **reach(request, standings),
         "filters": {"stage": stage, "state": state},
     }
 

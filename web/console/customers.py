@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from models.close import DecisionKind, Role, Standing
 from models.visitor import Visitor
 from runtime.sign_in import link_to, new_id, new_token
-from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key
+from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key, reach
 from web.face import face_of
 from web.problem import not_found
 from web.sessions import VIEW_AS_LASTS, SignedIn, having, token_in
@@ -41,6 +41,7 @@ def customer_close(
         link=console.links.customer(month, revision, customer),
         may={role.value for role in person.person.roles},
         key=new_key(),
+        **reach(request, [standing]),
     )
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from models.close import Role
 from models.control import PeriodState, TieOutName
 from models.visitor import Visitor
-from web.console.reading import Month, Reason, Revision, back, console_of, known
+from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in
 
@@ -22,7 +22,8 @@ Locker = Annotated[Visitor, Depends(having(Role.CONTROLLER))]
 def period(request: Request, person: SignedIn, month: Month, revision: Revision = 1) -> Response:
     """Show how the accounting period stands."""
     known(request, month, revision)
-    found = console_of(request).period(month, revision)
+    console = console_of(request)
+    found = console.period(month, revision)
     return face_of(request).page(
         request,
         "console/period.html",
@@ -33,6 +34,7 @@ def period(request: Request, person: SignedIn, month: Month, revision: Revision 
         signed={one.name: one for one in found.signatures if one.stands},
         locked=found.state is PeriodState.LOCKED,
         may={role.value for role in person.person.roles},
+        **reach(request, console.books.standings(month, revision)),
     )
 
 

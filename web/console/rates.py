@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import DecisionKind, Role
 from models.visitor import Visitor
-from web.console.reading import Name, OneInstant, Reason, console_of
+from web.console.reading import Name, OneInstant, Reason, console_of, reach
 from web.face import face_of
 from web.problem import not_found
 from web.sessions import SignedIn, having, token_in, visitor
@@ -34,6 +34,7 @@ def rates(request: Request, person: SignedIn, card: Name = None, meter: Name = N
         rates=found,
         inbox=console.rate_changes.inbox(),
         filters={"card": card, "meter": meter, "at": at.isoformat() if at else None},
+        **reach(request),
     )
 
 
@@ -63,7 +64,9 @@ def change(request: Request, person: SignedIn, proposal: str) -> Response:
         raise not_found()
     may = bool({Role.APPROVER, Role.CONTROLLER} & set(person.person.roles))
     mine = view.proposed_by == person.person.id
-    return face_of(request).page(request, "console/rate_change.html", visitor=person, view=view, may=may, mine=mine)
+    return face_of(request).page(
+        request, "console/rate_change.html", visitor=person, view=view, may=may, mine=mine, **reach(request)
+    )
 
 
 @router.post("/rates/changes/{proposal}/simulate")
