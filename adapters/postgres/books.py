@@ -91,8 +91,11 @@ _RECONCILIATIONS = """
 """
 _CUSTOMERS = "SELECT DISTINCT customer, contract FROM contracts ORDER BY customer, contract"
 _INVOICES = """
-    SELECT i.revision, i.body AS asked, o.body AS issued
+    SELECT i.revision, i.body AS asked, o.body AS issued, r.owed, r.lowered_by, r.lowered_on
     FROM invoices i LEFT JOIN issued_invoices o USING (reference)
+    LEFT JOIN LATERAL (
+        SELECT v.owed, v.lowered_by, v.lowered_on FROM receivables v WHERE v.reference = i.reference
+    ) r ON true
     WHERE (CAST(:reference AS text) IS NULL OR i.reference = :reference)
         AND (CAST(:month AS text) IS NULL OR i.period = :month)
         AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
@@ -297,6 +300,9 @@ class Books:
                 revision=row.revision,
                 invoice=Invoice.from_text(row.asked),
                 issued=IssuedInvoice.from_text(row.issued) if row.issued else None,
+                owed=row.owed,
+                lowered_by=tuple(Rule(one) for one in row.lowered_by or ()),
+                lowered_on=row.lowered_on,
             )
             for row in self._rows(_INVOICES, **named)
         )

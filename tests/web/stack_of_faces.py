@@ -1,6 +1,7 @@
 """The whole embedded stack with both faces, as `make up` starts it, and people in real browsers before it."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -12,11 +13,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from devstack import pictures
+from devstack.state import ENVIRONMENT
 
 CHROMIUM = pictures.chromium()
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +36,17 @@ class Faces:
     portal: str
     mail: Path
     sign_ins: dict[str, str]
+    environment: Path
+
+    def pay(self, stripe_id: str) -> None:
+        """Pay an invoice as its customer's bank does: outside the platform, which is told and tells our hook."""
+        settings = json.loads(self.environment.read_text())
+        httpx.post(
+            f"{settings['TIEOUT_STRIPE_URL']}/v1/invoices/{stripe_id}/pay",
+            data={"paid_out_of_band": "true"},
+            auth=(settings["TIEOUT_STRIPE_KEY"], ""),
+            trust_env=False,
+        ).raise_for_status()
 
 
 @contextlib.contextmanager
@@ -52,7 +66,8 @@ def up(state: Path) -> Iterator[Faces]:
             )
             assert console is not None
             assert portal is not None
-            yield Faces(console[1], portal[1], state / "mail", {who.partition(" ")[0]: at for who, at in found.items()})
+            sign_ins = {who.partition(" ")[0]: at for who, at in found.items()}
+            yield Faces(console[1], portal[1], state / "mail", sign_ins, state / ENVIRONMENT)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

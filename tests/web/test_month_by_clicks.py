@@ -1,5 +1,6 @@
-"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued, signed, locked."""
+"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued, locked, paid."""
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def until(page: Page, url: str, settled: set[str], count: int) -> None:
     raise AssertionError(f"not settled: {states(page)}")
 
 
-def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces) -> None:
+def test_a_month_from_start_to_paid_by_clicks(browser: Browser, faces: Faces) -> None:
     pia = signed_in(browser, faces, "pia")
     page, close = pia.page, f"{faces.console}/close/{MONTH}"
     expect(page.get_by_text("No close yet.")).to_be_visible()
@@ -140,7 +141,31 @@ def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces)
     expect(cora.page.get_by_text("locked").first).to_be_visible()
     shot(cora.page, "period-locked")
 
-    for watched in (pia, cora, aron, abby):
+    # Acme's bank pays; both pages say so, the other invoice is open still.
+    cora.page.goto(f"{faces.console}/invoices/{MONTH}@1/acme/USD")
+    at_stripe = re.search(r"\bin_\w+", cora.page.inner_text("main"))
+    assert at_stripe is not None
+    expect(cora.page.locator("main")).to_contain_text("open")
+    faces.pay(at_stripe[0])
+    over = time.monotonic() + SETTLES_WITHIN_SECONDS
+    while "paid" not in cora.page.inner_text("dl.tiles") and time.monotonic() < over:
+        cora.page.wait_for_timeout(500)
+        cora.page.reload()
+    expect(cora.page.locator("dl.tiles")).to_contain_text("paid")
+    expect(cora.page.locator("dl.tiles")).to_contain_text("0.00 USD")
+    shot(cora.page, "invoice-paid")
+    cora.page.goto(f"{faces.console}/invoices?period={MONTH}")
+    assert cora.page.locator("tbody tr", has_text="paid").count() == 1
+    zoe = a_page(browser)
+    zoe.page.goto(faces.sign_ins["acme"])
+    zoe.page.click("main button")
+    zoe.page.get_by_role("link", name="Invoices").click()
+    expect(zoe.page.locator("tbody tr", has_text="October 2026")).to_contain_text("paid")
+    shot(zoe.page, "portal-invoices-paid")
+    zoe.page.get_by_role("link", name="October 2026").click()
+    expect(zoe.page.locator(".as-of").first).to_contain_text("paid")
+
+    for watched in (pia, cora, aron, abby, zoe):
         assert watched.strangers == []
         assert watched.errors == []
 
