@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4
 
 from temporalio.client import Client
 
-from activities.messages import TiedOut, close_id, customer_close_id
+from activities.messages import PeriodReopened, TiedOut, close_id, customer_close_id
 from activities.ports import Clock
 from adapters.postgres.books import Books
 from adapters.postgres.catalog import PostgresCatalog
@@ -29,12 +29,13 @@ from models.entity import DEFAULT, Entity
 from models.flux import Flux
 from models.money import total
 from models.period import next_month
+from models.rate_change import RateProposal
 from models.reconciliation import Cause
 from models.refusal import Refusal
 from models.reports import CloseSummary, OpenFinding, Report
 from models.statement import Statement
 from models.value import fingerprint_of
-from runtime import close_desk, reports
+from runtime import close_desk, rate_drafts, reports
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
@@ -229,6 +230,30 @@ class Console:
         decision = self._write(token, DecisionKind.LOCK, month, revision, month, reason, {})
         return (await close_desk.lock(client, decision)).accrued
 
+    def asked_to_reopen(self, month: str, revision: int) -> Decision | None:
+        """Return the newest ask to open a period that was not answered yet, or None."""
+        return close_desk.asked_to_reopen(self.closes_book.decisions(month, revision, EVERYONE))
+
+    async def reopen(
+        self, token: str, month: str, revision: int, reason: str, for_: timedelta
+    ) -> PeriodReopened | None:
+        """Ask to open a locked period, or approve what another person asked; None while it waits for the second.
+
+        Raises:
+            NotLocked, NoReason, DecisionNotTaken: nothing was written, or the deed refused.
+        """
+        client = await self.client()
+        if not PostgresJournal(self.database).locked(month):
+            raise close_desk.NotLocked("this period is not locked", month=month)
+        asked, person = self.asked_to_reopen(month, revision), self._session_desk().person(token)
+        if asked is None or asked.person.id == person.id:
+            close_desk.refuse_no_reason(reason)
+            row = {"expires_at": close_desk.reopened_until(self.clock.now(), for_)}
+            self._write(token, DecisionKind.ASK_REOPEN, month, revision, month, reason, row)
+            return None
+        approved = self._write(token, DecisionKind.REOPEN, month, revision, asked.id, reason, {})
+        return await close_desk.reopen(client, asked, approved)
+
     async def decide(
         self,
         token: str,
@@ -280,6 +305,16 @@ class Console:
         """Answer findings of one cause by one decision."""
         desk = await self.findings()
         return await desk.resolve_kind(token, month, revision, kind, findings, {"answer": answer}, reason)
+
+    def draft_rate(self, said: Mapping[str, str]) -> RateProposal:
+        """Return the proposal a form makes, beside what the catalog says; nothing is written. Raises NotARate."""
+        return rate_drafts.proposal_of(said, self.terms.rates())
+
+    async def propose_rate(self, token: str, said: Mapping[str, str]) -> str:
+        """Propose a rate as whose session this is, have it simulated, and return the proposal's id."""
+        proposal, desk = self.draft_rate(said), await self.rates()
+        desk.propose(token, [proposal])
+        return (await desk.simulate(proposal.id)).id
 
     async def rates(self) -> RateDesk:
         """Return the desk for rate changes."""

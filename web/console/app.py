@@ -19,6 +19,7 @@ from web.console import (
     invoices,
     journal,
     period,
+    rate_drafts,
     rates,
     reports,
 )
@@ -49,6 +50,9 @@ def console_of(face: Face, console: Console, provider: Provider, word: str) -> F
     def home() -> RedirectResponse:
         return RedirectResponse("/close", 303)
 
-    for pages in (closes, exceptions, approval, customers, invoices, period, journal, reports, rates, contracts, audit):
+    for pages in (
+        closes, exceptions, approval, customers, invoices, period, journal, reports, rate_drafts, rates, contracts,
+        audit,
+    ):  # fmt: skip
         app.include_router(pages.router)
     return app

@@ -77,10 +77,11 @@ def close(
 
 
 @router.get("/live/close/{month}", dependencies=[Depends(visitor)])
-async def close_live(
+def close_live(
     request: Request, month: Month, revision: Revision = 1, stage: Name = None, state: Name = None
 ) -> Response:
     """Send a close again whenever something of it moves."""
+    known(request, month, revision)
 
     def read() -> str:
         visitor(request)

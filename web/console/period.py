@@ -1,5 +1,6 @@
 """Period: its tie-outs with both sides' numbers, who signed them, what is in the way, and the lock."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -33,6 +34,7 @@ def period(request: Request, person: SignedIn, month: Month, revision: Revision 
         period=found,
         signed={one.name: one for one in found.signatures if one.stands},
         locked=found.state is PeriodState.LOCKED,
+        asked=console.asked_to_reopen(month, revision),
         may={role.value for role in person.person.roles},
         **reach(request, console.books.standings(month, revision)),
     )
@@ -59,6 +61,21 @@ def sign(
     """Sign a tie-out's numbers as they are shown."""
     known(request, month, revision)
     console_of(request).sign(token_in(request), month, revision, name, fingerprint, reason)
+    return RedirectResponse(back(month, revision, "/period"), 303)
+
+
+@router.post("/close/{month}/period/reopen")
+async def reopen(
+    request: Request,
+    _person: Signer,
+    month: Month,
+    reason: Reason = "",
+    hours: Annotated[int, Form(ge=1, le=240)] = 24,
+    revision: Revision = 1,
+) -> Response:
+    """Ask to open a locked period again, or, as a controller who did not ask, open it; every signature is dropped."""
+    known(request, month, revision)
+    await console_of(request).reopen(token_in(request), month, revision, reason, timedelta(hours=hours))
     return RedirectResponse(back(month, revision, "/period"), 303)
 
 
