@@ -157,6 +157,11 @@ class Console:
         issued = self.books.issued_statements(statement.contract, before)
         return next((one for one in issued if one.period == before), None)
 
+    def newest_issued(self, contract: str) -> Statement | None:
+        """Return the statement of a contract that was issued last, or None."""
+        issued = self.books.issued_statements(contract)
+        return issued[-1] if issued else None
+
     @staticmethod
     def list_fingerprint(waiting: Sequence[Waiting]) -> str:
         """Return the fingerprint of a list of statements, as the terminal prints it."""
