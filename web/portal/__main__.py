@@ -1,5 +1,6 @@
 """Serve the customers' pages: python -m web.portal --port 8082. As tieout_portal they see one customer at a time."""
 
+from email.utils import parseaddr
 from typing import Annotated
 
 import typer
@@ -31,7 +32,8 @@ def main(
     face = Face("portal", f"{config.entity} {TITLE}", url, sessions, clock, config.embedded)
     mailer = wiring.mailer_of(config)
     send = mailer.sign_in_link if mailer else no_mail
-    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity)
+    ask = parseaddr(config.mail_from)[1] if mailer else None
+    app = portal_of(face, Portal(books, wiring.store_of(config)), send, config.entity, ask)
     uvicorn.run(
         app, host=host, port=port, log_level="warning", access_log=False,
         timeout_graceful_shutdown=STOP_WITHIN_SECONDS,

@@ -1,4 +1,4 @@
-"""Receivables: what is still owed of each invoice, as the pages of customers and of finance show it."""
+"""What pages show of an invoice: what is still owed of it, and where the events behind its usage are sealed."""
 
 from alembic import op
 
@@ -24,15 +24,27 @@ RECEIVABLES = (
     """,
     f"GRANT SELECT ON tieout.receivables TO {WORKER}, {CONSOLE}, {AUDITOR}, {PORTAL}",
 )
+SEALED = (
+    # Where the rows are, and of a seal nothing else: it names every customer.
+    f"""
+    CREATE VIEW tieout.sealed_rows WITH (security_barrier) AS
+        SELECT r.customer, r.fingerprint AS reconciliation, s.source, s.body::jsonb -> 'rows' AS rows
+        FROM tieout.reconciliations r
+        JOIN tieout.snapshots s ON s.period = r.period
+            AND r.body::jsonb -> 'snapshots' ? (s.body::jsonb -> 'rows' ->> 'content_fingerprint')
+        WHERE current_user <> '{PORTAL}' OR r.customer = current_setting('tieout.customer', true)
+    """,
+    f"GRANT SELECT ON tieout.sealed_rows TO {PORTAL}",
+)
 
 
 def upgrade() -> None:
-    """Make the view."""
-    for statement in RECEIVABLES:
+    """Make the views."""
+    for statement in RECEIVABLES + SEALED:
         op.execute(statement)
 
 
 def downgrade() -> None:
-    """Take it back."""
-    op.execute("DROP VIEW tieout.receivables")
+    """Take them back."""
+    op.execute("DROP VIEW tieout.sealed_rows, tieout.receivables")
     op.execute("DROP INDEX tieout.entries_by_invoice")
