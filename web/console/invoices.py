@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request, Response
 
 from models.reports import InvoiceView
-from web.console.reading import Name, OneMonth, console_of
+from web.console.reading import Name, OneMonth, back, console_of
 from web.face import face_of
 from web.problem import not_found
 from web.sessions import SignedIn, visitor
@@ -47,12 +47,15 @@ def invoices_csv(request: Request, period: OneMonth = None, customer: Name = Non
 @router.get("/invoices/{reference:path}")
 def invoice(request: Request, person: SignedIn, reference: str) -> Response:
     """Show an invoice: its lines, and under each the rated lines it sums."""
-    books = console_of(request).books
+    console = console_of(request)
+    books = console.books
     view = books.invoice(reference)
     statement = books.statement(view.invoice.statement) if view else None
     if view is None or statement is None:
         raise not_found()
     lines = {line.id: line for line in statement.lines}
+    asked = view.invoice
+    closed = console.standing(asked.period, view.revision, asked.customer)  # none of months before the takeover
     return face_of(request).page(
         request,
         "console/invoice.html",
@@ -60,6 +63,7 @@ def invoice(request: Request, person: SignedIn, reference: str) -> Response:
         view=view,
         statement=statement,
         lines=lines,
+        close=back(asked.period, view.revision, f"/customers/{asked.customer}") if closed else "",
     )
 
 
