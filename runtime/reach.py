@@ -12,6 +12,7 @@ from models.refusal import Refusal
 
 CONNECT_WITHIN_SECONDS = 3.0
 ANSWER_WITHIN = timedelta(seconds=1)
+"""How long a page waits at most for the answer."""
 ASK_EVERY_SECONDS = 3.0
 
 
@@ -52,8 +53,8 @@ class Reach:
         if self._tick() - self._asked_at >= ASK_EVERY_SECONDS:
             self._asked_at = self._tick()  # before the answer: nobody else asks meanwhile
             try:
-                await self.client()
+                await asyncio.wait_for(self.client(), ANSWER_WITHIN.total_seconds())
                 self._answered = True
-            except TemporalUnreachable:
+            except (TemporalUnreachable, TimeoutError):
                 self._answered = False
         return self._answered
