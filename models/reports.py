@@ -83,6 +83,26 @@ class InvoiceView(Value):
         return "void" if Rule.E5 in self.lowered_by else "credited"
 
 
+class RatedView(Value):
+    """A close's statement by its numbers alone, beside the issued one of the contract's month before."""
+
+    customer: Identifier
+    statement: str  # its fingerprint
+    currency: Currency
+    total: Exact
+    lines: int
+    prior: str | None = None
+    prior_total: Exact | None = None
+    prior_currency: Currency | None = None
+
+    @property
+    def change(self) -> Exact | None:
+        """This total less the one before; None where there is none, or of another currency."""
+        if self.prior_total is None or self.prior_currency != self.currency:
+            return None
+        return self.total - self.prior_total
+
+
 class StatementView(Value):
     """A statement as it was stored, and when; `issued` once its invoice is. Between closes a draft stands for it."""
 

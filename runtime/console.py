@@ -1,5 +1,6 @@
 """The console's door: what finance sees of every customer, and the desks by which a signed-in person decides."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +21,9 @@ from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.web_sessions import SessionDesk
 from billing import controls
-from billing.flux import DEFAULT_THRESHOLD, flux
 from billing.reports.registry import REPORTS
 from models.approval import Decision, Verdict
-from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Standing, State
+from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Stage, Standing, State
 from models.control import PeriodStatus, TieOutName
 from models.entity import DEFAULT, Entity
 from models.flux import Flux
@@ -32,11 +32,12 @@ from models.period import next_month
 from models.rate_change import RateProposal
 from models.reconciliation import Cause
 from models.refusal import Refusal
-from models.reports import CloseSummary, OpenFinding, Report
+from models.reports import CloseSummary, OpenFinding, RatedView, Report
 from models.statement import Statement
 from models.value import fingerprint_of
 from runtime import close_desk, rate_drafts, reports
 from runtime.clock import SystemClock
+from runtime.comparisons import Comparisons
 from runtime.desk import DeskDoor, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
 from runtime.rate_desk import RateDesk
@@ -60,16 +61,8 @@ class Waiting:
     """A statement that waits for its approval, beside the month before."""
 
     standing: Standing
-    statement: Statement
-    prior: Statement | None
+    rated: RatedView
     open_findings: int
-
-    @property
-    def change(self) -> Decimal | None:
-        """This total less the one before; None where there is none, or of another currency."""
-        if self.prior is None or self.prior.currency != self.statement.currency:
-            return None
-        return self.statement.total - self.prior.total
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,8 @@ class Console:
         self.clock = clock or SystemClock()
         self.zone = zone
         self.links = links or Links()
-        self._entity = entity
+        self._comparisons = Comparisons(self.books)
+        self._reports = reports.ReportsAtHand(database, entity)
         self.reach = Reach(connect)
 
     def closes(self) -> tuple[CloseSummary, ...]:
@@ -140,16 +134,13 @@ class Console:
 
     def waiting(self, month: str, revision: int) -> tuple[Waiting, ...]:
         """Return the statements that wait for their approval, by customer."""
-        found = []
-        open_findings = self.books.exceptions(month, revision)
-        for standing in self.books.standings(month, revision):
-            waits = standing.stage.value == "approve" and standing.state is State.WAITING
-            statement = self.books.statement(standing.references.get("statement", "")) if waits else None
-            if statement is None:
-                continue
-            mine = sum(one.finding.customer == standing.customer and one.holds for one in open_findings)
-            found.append(Waiting(standing, statement, self.prior(statement), mine))
-        return tuple(found)
+        held = Counter(one.finding.customer for one in self.books.exceptions(month, revision) if one.holds)
+        rated = {one.customer: one for one in self.books.rated(month, revision)}
+        return tuple(
+            Waiting(one, rated[one.customer], held[one.customer])
+            for one in self.books.standings(month, revision)
+            if (one.stage, one.state) == (Stage.APPROVE, State.WAITING) and one.customer in rated
+        )
 
     def prior(self, statement: Statement) -> Statement | None:
         """Return the issued statement of the contract's month before, or None."""
@@ -171,13 +162,11 @@ class Console:
 
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
-        now = []
-        for standing in self.books.standings(month, revision):
-            statement = self.books.statement(standing.references.get("statement", ""))
-            if statement is not None:
-                now.append(statement)
-        prior = [one for one in map(self.prior, now) if one is not None]
-        return flux(prior, now, month, DEFAULT_THRESHOLD)
+        return self._comparisons.flux(month, self.books.rated(month, revision))
+
+    def engines(self, month: str, waiting: Sequence[Waiting]) -> tuple[str, ...]:
+        """Return which engines rated the statements that wait."""
+        return self._comparisons.engines(month, [one.rated for one in waiting])
 
     def decisions(self, month: str, revision: int, customer: str) -> list[tuple[Decision, Verdict | None]]:
         """Return the decisions on a customer's close, newest first, each with the workflow's verdict."""
@@ -189,7 +178,7 @@ class Console:
         """Return a report of a month, or None where there is none of this name."""
         if name not in REPORTS:
             return None
-        return reports.report_of(name, reports.facts_of(self.database, month, revision, self._entity))
+        return self._reports.report(name, month, revision)
 
     async def client(self) -> Client:
         """Return the way to the workflows; raises TemporalUnreachable."""

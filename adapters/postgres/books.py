@@ -1,5 +1,6 @@
 """Books: the read side for pages, terminal and auditors. Each answer is read in one snapshot; nothing here writes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,18 @@ from models.close import Role, Standing
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.opening import Opening
+from models.period import next_month
 from models.reconciliation import Exposure, Reconciliation
-from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, ReconciliationView, RollForward
+from models.reports import (
+    Balance,
+    CloseSummary,
+    InvoiceView,
+    JournalLine,
+    OpenFinding,
+    RatedView,
+    ReconciliationView,
+    RollForward,
+)
 from models.statement import Statement
 from models.tables.closes import CustomerCloseRow
 
@@ -99,7 +110,12 @@ _INVOICES = """
     WHERE (CAST(:reference AS text) IS NULL OR i.reference = :reference)
         AND (CAST(:month AS text) IS NULL OR i.period = :month)
         AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
-    ORDER BY i.period DESC, i.customer, i.currency, i.revision
+    ORDER BY i.period DESC, i.customer, i.currency, i.revision LIMIT :most
+"""
+_COUNT_INVOICES = """
+    SELECT count(*) AS count FROM invoices
+    WHERE (CAST(:month AS text) IS NULL OR period = :month)
+        AND (CAST(:customer AS text) IS NULL OR customer = :customer)
 """
 _ISSUED = """
     SELECT s.body FROM statements s
@@ -108,6 +124,34 @@ _ISSUED = """
     WHERE s.contract = :contract AND (CAST(:through AS text) IS NULL OR s.period <= :through)
         AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
     ORDER BY s.period, i.revision
+"""
+_RATED = """
+    SELECT c.customer, s.fingerprint AS statement, s.currency, s.total, s.lines,
+        p.prior, p.prior_total, p.prior_currency
+    FROM customer_closes c
+    JOIN statements s ON s.fingerprint = c.refs ->> 'statement'
+    LEFT JOIN LATERAL (
+        SELECT b.fingerprint AS prior, b.total AS prior_total, b.currency AS prior_currency
+        FROM statements b
+        JOIN invoices i ON i.statement = b.fingerprint
+        JOIN issued_invoices o ON o.reference = i.reference
+        WHERE b.contract = s.contract AND b.period = :before
+            AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
+        ORDER BY i.revision LIMIT 1
+    ) p ON true
+    WHERE c.period = :month AND c.revision = :revision
+    ORDER BY c.customer
+"""
+_STAMP = """
+    SELECT concat_ws('/',
+        (SELECT max(position) FROM journal_entries), (SELECT count(*) FROM issued_invoices),
+        (SELECT max(moved_at) FROM customer_closes), (SELECT max(position) FROM verdicts),
+        (SELECT max(position) FROM statement_uses), (SELECT max(position) FROM reconciliation_uses),
+        (SELECT max(position) FROM correction_steps), (SELECT max(position) FROM contracts),
+        (SELECT max(position) FROM estimates), (SELECT max(position) FROM openings),
+        (SELECT count(*) FROM period_locks), (SELECT count(*) FROM period_relocks),
+        (SELECT max(position) FROM period_reopenings)
+    ) AS stamp
 """
 _TRIAL_BALANCE = """
     SELECT p.account, p.currency,
@@ -130,7 +174,13 @@ _LINES = """
         AND (CAST(:account AS text) IS NULL OR p.account = :account)
         AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
         AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
-    ORDER BY e.position, p.line
+    ORDER BY e.position, p.line LIMIT :most
+"""
+_COUNT_LINES = """
+    SELECT count(*) AS count FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
+    WHERE e.period = :month AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+        AND (CAST(:account AS text) IS NULL OR p.account = :account)
+        AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
 """
 _ROLL_FORWARD = """
     SELECT e.customer, e.contract, p."grant", e.currency,
@@ -236,19 +286,41 @@ class Books:
         rows = self._rows(_CUSTOMERS)
         return tuple((row.customer, row.contract) for row in rows)
 
-    def invoices(self, month: str | None = None, customer: str | None = None) -> tuple[InvoiceView, ...]:
-        """Return invoices as asked for and as issued, newest month first."""
-        return self._invoices(reference=None, month=month, customer=customer)
+    def invoices(
+        self, month: str | None = None, customer: str | None = None, most: int | None = None
+    ) -> tuple[InvoiceView, ...]:
+        """Return invoices as asked for and as issued, newest month first; the first `most` of them."""
+        return self._invoices(reference=None, month=month, customer=customer, most=most)
+
+    def count_invoices(self, month: str | None = None, customer: str | None = None) -> int:
+        """Return how many invoices there are."""
+        return int(self._rows(_COUNT_INVOICES, month=month, customer=customer)[0].count)
 
     def invoice(self, reference: str) -> InvoiceView | None:
         """Return an invoice by our reference, or None."""
-        found = self._invoices(reference=reference, month=None, customer=None)
+        found = self._invoices(reference=reference, month=None, customer=None, most=None)
         return found[0] if found else None
 
     def statement(self, fingerprint: str) -> Statement | None:
         """Return a statement by its fingerprint, or None."""
         rows = self._rows("SELECT body FROM statements WHERE fingerprint = :fingerprint", fingerprint=fingerprint)
         return Statement.from_text(rows[0].body) if rows else None
+
+    def statements(self, fingerprints: Sequence[str]) -> dict[str, Statement]:
+        """Return statements by their fingerprints, those there are."""
+        rows = self._rows(
+            "SELECT fingerprint, body FROM statements WHERE fingerprint = ANY(:these)", these=list(fingerprints)
+        )
+        return {row.fingerprint: Statement.from_text(row.body) for row in rows}
+
+    def rated(self, month: str, revision: int = 1) -> tuple[RatedView, ...]:
+        """Return a close's statements by their numbers, each beside the month before's, by customer."""
+        rows = self._rows(_RATED, month=month, revision=revision, before=next_month(month, -1))
+        return tuple(RatedView(**row._mapping) for row in rows)
+
+    def stamp(self) -> str:
+        """Return a word that is another one once anything that a report is made of was written."""
+        return str(self._rows(_STAMP)[0].stamp)
 
     def opening(self, contract: str) -> Opening | None:
         """Return the opening position of a contract that was taken over, or None."""
@@ -280,21 +352,32 @@ class Books:
         account: Account | None = None,
         known_at: datetime | None = None,
         as_of: date | None = None,
+        most: int | None = None,
     ) -> tuple[JournalLine, ...]:
-        """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`."""
+        """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`.
+
+        The first `most` of them.
+        """
         of = account.value if account else None
-        rows = self._rows(_LINES, month=month, customer=customer, account=of, known_at=known_at, as_of=as_of)
+        rows = self._rows(_LINES, month=month, customer=customer, account=of, known_at=known_at, as_of=as_of, most=most)
         return tuple(
             JournalLine(account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule"))
             for row in rows
         )
+
+    def count_postings(
+        self, month: str, customer: str | None = None, account: Account | None = None, as_of: date | None = None
+    ) -> int:
+        """Return how many postings a month has."""
+        of = account.value if account else None
+        return int(self._rows(_COUNT_LINES, month=month, customer=customer, account=of, as_of=as_of)[0].count)
 
     def roll_forward(self, month: str, customer: str | None = None) -> tuple[RollForward, ...]:
         """Return each grant's liability over a month, from the journal's postings."""
         rows = self._rows(_ROLL_FORWARD, month=month, customer=customer)
         return tuple(RollForward(month=month, **row._mapping) for row in rows)
 
-    def _invoices(self, **named: str | None) -> tuple[InvoiceView, ...]:
+    def _invoices(self, **named: Any) -> tuple[InvoiceView, ...]:
         return tuple(
             InvoiceView(
                 revision=row.revision,

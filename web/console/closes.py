@@ -19,6 +19,7 @@ from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
 
 router = APIRouter()
+ENDED = (State.DONE, State.SKIPPED)
 TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
@@ -121,7 +122,7 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "stages": _stages(standings),
         "standings": _shown(standings, stage, state),
         "customers": len(standings),
-        "ended": len([one for one in standings if one.state in (State.DONE, State.SKIPPED)]),
+        "ended": len([one for one in standings if one.state in ENDED]),
         "approvals": len([one for one in standings if (one.stage, one.state) == (Stage.APPROVE, State.WAITING)]),
         "parked": len([one for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]),
         "open_findings": open_findings,
@@ -138,12 +139,14 @@ def _stages(standings: Sequence[Standing]) -> list[dict[str, Any]]:
     places = [order.index(one.stage) for one in standings]
     rail = []
     for at, stage in enumerate(order):
+        not_past = [one for one in standings if order.index(one.stage) <= at]
         here = [one for one in standings if one.stage is stage]
         done = [one for one in here if one.state is State.DONE]
         rail.append(
             {
                 "name": stage.value,
                 "past": len([place for place in places if place > at]) + len(done),
+                "through": bool(standings) and all(one.state in ENDED for one in not_past),
                 "states": Counter(one.state.value for one in here if one.state is not State.DONE),
             }
         )

@@ -10,6 +10,8 @@ from web.sessions import SignedIn, visitor
 from web.tables import download
 
 router = APIRouter()
+MOST = 200
+"""Invoices a page lists; the CSV has all."""
 COLUMNS = (
     "reference",
     "customer",
@@ -28,12 +30,13 @@ COLUMNS = (
 @router.get("/invoices")
 def invoices(request: Request, person: SignedIn, period: OneMonth = None, customer: Name = None) -> Response:
     """Show invoices, newest month first."""
-    found = console_of(request).books.invoices(period, customer or None)
+    books = console_of(request).books
     return face_of(request).page(
         request,
         "console/invoices.html",
         visitor=person,
-        invoices=found,
+        invoices=books.invoices(period, customer or None, MOST),
+        count=books.count_invoices(period, customer or None),
         filters={"period": period, "customer": customer},
     )
 

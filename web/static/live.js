@@ -85,8 +85,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  const here = document.querySelector(".side [aria-current]");
-  // Not scrollIntoView: that would move where the Tab key begins past the skip link.
-  if (here) here.closest(".side").scrollLeft = here.offsetLeft - innerWidth / 3;
   document.querySelectorAll("[data-live]").forEach(follow);
 });
