@@ -18,9 +18,9 @@ from api.problem import Problem
 from models.books import FourEyes, NotAuthenticated
 from models.refusal import Refusal
 from runtime.close_desk import NotYours
-from runtime.console import TemporalUnreachable
 from runtime.finding_desk import UnknownFinding
 from runtime.rate_desk import NotYourRate
+from runtime.reach import TemporalUnreachable
 
 log = logging.getLogger(__name__)
 AGAIN = {"Retry-After": "10"}

@@ -171,10 +171,11 @@ def _taken(owner: str, url: str, rounds: int) -> dict[str, dict[str, float]]:
                 began = time.perf_counter()
                 browser.get(path).raise_for_status()
                 found[page].append((time.perf_counter() - began) * 1000)
-    return {page: _percentiles(times) for page, times in found.items()}
+    return {page: percentiles(times) for page, times in found.items()}
 
 
-def _percentiles(times: list[float]) -> dict[str, float]:
+def percentiles(times: list[float]) -> dict[str, float]:
+    """Return the median and the 95th percentile."""
     ordered = sorted(times)
     return {f"p{share}": round(ordered[min(len(ordered) * share // 100, len(ordered) - 1)], 1) for share in (50, 95)}
 

@@ -78,8 +78,14 @@ def flux(
             _row(product, before.get(product, _NOTHING), after.get(product, _NOTHING), threshold)
             for product in before.keys() | after.keys()
         ]
+    return together(month, [rows], threshold)
+
+
+def together(month: str, parts: Iterable[Iterable[FluxRow]], threshold: FluxThreshold = DEFAULT_THRESHOLD) -> Flux:
+    """Return comparisons of one month as one, largest change first; no product of a customer is in two of them."""
+    rows = [row for part in parts for row in part]
     rows.sort(key=lambda row: (-abs(row.change), row.customer, row.product, row.currency))
-    return Flux(prior=before_month, this=month, threshold=threshold, rows=tuple(rows))
+    return Flux(prior=next_month(month, -1), this=month, threshold=threshold, rows=tuple(rows))
 
 
 def _sides(statements: Iterable[Statement], month: str) -> dict[_Product, _Side]:

@@ -43,7 +43,7 @@ def show(
             (
                 view.invoice.reference,
                 view.issued.number if view.issued else "",
-                view.issued.status if view.issued else "not issued",
+                view.state,
                 money(view.invoice.total, view.invoice.currency),
                 view.issued.due_on.isoformat() if view.issued else "",
             )

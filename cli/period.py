@@ -1,12 +1,11 @@
 """tieout period: how an accounting period stands, its tie-outs and signatures, its lock, and opening it again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
-from temporalio.client import WorkflowFailureError
 
-from activities.messages import MonthLocked, PeriodReopened, ReopenMonth, TiedOut
+from activities.messages import MonthLocked, PeriodReopened, TiedOut
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.journals import PostgresJournal
@@ -20,8 +19,6 @@ from models.refusal import Refusal
 from models.value import decimal_text, instant_text
 from runtime import close_desk
 from runtime.desk import refuse_role, token_of
-from workflows import options
-from workflows.period_controls import ReopenPeriod
 
 app = typer.Typer(no_args_is_help=True, help="Accounting periods: tie out, sign, lock, reopen.")
 
@@ -32,12 +29,6 @@ class NotTiedOut(Refusal):
     """There is no tie-out of this name and these numbers to sign."""
 
     remedy = "Compute it: tieout period tie-out MONTH. Then sign the fingerprint that is printed."
-
-
-class NotLocked(Refusal):
-    """Only a locked period is opened again."""
-
-    remedy = "See how it stands: tieout period status MONTH."
 
 
 @app.command()
@@ -136,13 +127,13 @@ def reopen(
     """
     door = Door()
     if not PostgresJournal(door.console).locked(month):
-        raise NotLocked("this period is not locked", month=month)
+        raise close_desk.NotLocked("this period is not locked", month=month)
     signed = wait_for(door.desk).person(token_of(door.config, person))
-    asked = _asked(door, month, revision)
+    asked = close_desk.asked_to_reopen(PostgresCloses(door.console).decisions(month, revision, EVERYONE))
     if asked is None or asked.person.id == signed.id:
         if not reason.strip():
             raise typer.BadParameter("asking to reopen needs a reason", param_hint="--reason")
-        until = instant_text(datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours))
+        until = close_desk.reopened_until(door.clock.now(), timedelta(hours=hours))
         row = {"expires_at": until}
         _write(door, DecisionKind.ASK_REOPEN, person, month, revision, month, reason, row)
         say(f"{month}: {signed.id} asks to open it until {until}; a controller does the same to approve it")
@@ -151,17 +142,7 @@ def reopen(
     approved = _write(door, DecisionKind.REOPEN, person, month, revision, asked.id, reason, {})
 
     async def work() -> PeriodReopened:
-        client = await door.client()
-        try:
-            return await client.execute_workflow(
-                ReopenPeriod.run,
-                ReopenMonth(month=month, asked=asked.id, approved=approved.id),
-                id=f"reopen/{month}/{approved.id}",
-                task_queue=options.CLOSE_QUEUE,
-                static_summary=f"reopen {month}",
-            )
-        except WorkflowFailureError as failed:
-            raise close_desk.refusal_of(failed) from failed
+        return await close_desk.reopen(await door.client(), asked, approved)
 
     reopened = wait_for(work)
     if as_json:
@@ -180,14 +161,6 @@ def _status(door: Door, month: str, revision: int) -> PeriodStatus:
         book.reopenings(month),
         locked=PostgresJournal(door.console).locked(month),
     )
-
-
-def _asked(door: Door, month: str, revision: int) -> Decision | None:
-    """Return the newest ask to open a period that was not answered yet."""
-    rows = PostgresCloses(door.console).decisions(month, revision, EVERYONE)
-    answered = {one.subject for one in rows if one.kind is DecisionKind.REOPEN}
-    asks = [one for one in rows if one.kind is DecisionKind.ASK_REOPEN and one.id not in answered]
-    return asks[-1] if asks else None
 
 
 def _write(

@@ -32,10 +32,12 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.terms import PostgresTerms
 from billing import cost_drift
+from devstack import kept_pages, pictures
 from devstack.book import again, breaks, expected, faults, findings, lock, seed, sources, tie_out, traces, webhooks
 from devstack.book.calls import HABITS, Usage, true_usage
 from devstack.book.script import Script
 from devstack.book.traces import Client
+from devstack.faces import Faces
 from devstack.failure import ServiceFailed
 from devstack.state import running_environment
 from devstack.up import DEFAULT_STATE, Stack
@@ -46,6 +48,7 @@ from models.money import money_text
 from models.notice import month_words
 from models.period import next_month
 from models.rate_card import RateVersion
+from models.refusal import Refusal
 from models.value import decimal_text
 from runtime import exports, schedule, settings, temporal, wiring
 from runtime.audit import Audit
@@ -104,7 +107,7 @@ def main(
             os.environ.update(stack.endpoints.as_environment())
             os.environ["TIEOUT_CACHE_FOLDER"] = str(stack.state.root / "cache")
             asyncio.run(Demo(stack, month, break_, traffic).run())
-    except (DemoFailed, ServiceFailed) as failure:
+    except (DemoFailed, ServiceFailed, Refusal) as failure:
         console.print(f"[bold red]does not tie out[/bold red]: {failure}")
         leave(1)
     console.print(f"[bold]{month} ties out[/bold], in {time.monotonic() - began:.0f} s. `make up` shows it all again.")
@@ -233,11 +236,34 @@ class Demo:
         self._tie_out(outside, books, standings, usage)
         await self._told(outside)
         self._costs(outside)
-        await self._again(outside, standings)
-        self._chain()
-        await self._lock(tokens)
-        self._export(books)
-        self._audit()
+        faces = Faces(self.stack.state, self.stack.endpoints.as_environment())
+        faces.seed(seed.contracts())
+        served = asyncio.create_task(asyncio.to_thread(faces.start))  # they start while this proves on
+        try:
+            await self._again(outside, standings)
+            self._chain()
+            await self._lock(tokens)
+            self._export(books)
+            self._audit()
+            await served
+            await asyncio.to_thread(self._pages, faces)
+        finally:
+            await asyncio.wait([served])
+            faces.stop()
+
+    def _pages(self, faces: Faces) -> None:
+        """Keep what the pages show of the closed month, and pictures of it where a Chromium is found."""
+        folder = self.root / "out" / self.month / "pages"
+        kept = kept_pages.keep(faces, self.month, folder)
+        console.print(f"  pages: {len(kept)} of finance and two customers kept, open {folder / 'index.html'}")
+        browser = pictures.chromium()
+        if browser is None and pictures.required():
+            raise pictures.NoChromium("pictures of the pages are required")
+        if browser is None:
+            console.print("  pictures: none, as no Chromium is installed (Debian: chromium)")
+            return
+        taken = pictures.take([folder / one for one in kept_pages.to_picture(kept, self.month)], browser)
+        console.print(f"  pictures: {len(taken)} PNG beside them, by {Path(browser).name}")
 
     def _findings(self, outside: Outside, standings: Sequence[Standing]) -> None:
         counted = findings.count(outside, self.month, [one.customer for one in standings])

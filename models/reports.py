@@ -58,11 +58,49 @@ class ReconciliationView(Value):
 
 
 class InvoiceView(Value):
-    """An invoice as asked for, and as issued where it is."""
+    """An invoice as asked for, and as issued where it is.
+
+    `owed` is what the receivable holds of it, once posted; `lowered_by` are the rules of the entries that lowered it,
+    the last on `lowered_on`.
+    """
 
     revision: int
     invoice: Invoice
     issued: IssuedInvoice | None = None
+    owed: Exact | None = None
+    lowered_by: tuple[Rule, ...] = ()
+    lowered_on: Day | None = None
+
+    @property
+    def state(self) -> str:
+        """In one word: draft until issued, open while anything is owed, then how it was settled."""
+        if self.issued is None:
+            return "draft"
+        if self.owed is None or self.owed or not self.lowered_by:
+            return self.issued.status
+        if {Rule.A2, Rule.E4} & set(self.lowered_by):  # paid, or from the customer's balance
+            return "paid"
+        return "void" if Rule.E5 in self.lowered_by else "credited"
+
+
+class RatedView(Value):
+    """A close's statement by its numbers alone, beside the issued one of the contract's month before."""
+
+    customer: Identifier
+    statement: str  # its fingerprint
+    currency: Currency
+    total: Exact
+    lines: int
+    prior: str | None = None
+    prior_total: Exact | None = None
+    prior_currency: Currency | None = None
+
+    @property
+    def change(self) -> Exact | None:
+        """This total less the one before; None where there is none, or of another currency."""
+        if self.prior_total is None or self.prior_currency != self.currency:
+            return None
+        return self.total - self.prior_total
 
 
 class StatementView(Value):

@@ -1,5 +1,8 @@
 """The close desk: a close started by hand, a period tied out and locked; for the terminal and the pages alike."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import (
     SearchAttributePair,
@@ -9,17 +12,28 @@ from temporalio.common import (
 )
 from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 
-from activities.messages import CloseMonth, LockMonth, MonthClosed, MonthLocked, TiedOut, TieOutMonth, close_id
+from activities.messages import (
+    CloseMonth,
+    LockMonth,
+    MonthClosed,
+    MonthLocked,
+    PeriodReopened,
+    ReopenMonth,
+    TiedOut,
+    TieOutMonth,
+    close_id,
+)
 from activities.ports import Clock
 from models.approval import Decision, Person
-from models.close import Role
+from models.close import DecisionKind, Role
 from models.period import month_period
 from models.refusal import Refusal
+from models.value import instant_text
 from runtime.desk import DecisionNotTaken
 from workflows import options, search
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import MonthlyClose
-from workflows.period_controls import TieOutPeriod
+from workflows.period_controls import ReopenPeriod, TieOutPeriod
 
 STARTERS = frozenset({Role.PREPARER, Role.CONTROLLER})
 
@@ -34,6 +48,18 @@ class AlreadyStarted(Refusal):
     """The month's close was started before: one month has one close."""
 
     remedy = "See where it stands: tieout close status MONTH."
+
+
+class NotLocked(Refusal):
+    """Only a locked period is opened again."""
+
+    remedy = "See how it stands: tieout period status MONTH."
+
+
+class NoReason(Refusal):
+    """A locked period is to be opened, and nobody says why."""
+
+    remedy = "Say why: it stands beside the period for as long as there are books."
 
 
 class NotYours(Refusal):
@@ -100,6 +126,42 @@ async def lock(client: Client, decision: Decision) -> MonthLocked:
             task_queue=options.CLOSE_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             static_summary=f"lock {decision.period}",
+        )
+    except WorkflowFailureError as failed:
+        raise refusal_of(failed) from failed
+
+
+def asked_to_reopen(decisions: Sequence[Decision]) -> Decision | None:
+    """Return the newest ask to open a period that was not answered yet, or None."""
+    answered = {one.subject for one in decisions if one.kind is DecisionKind.REOPEN}
+    asks = [one for one in decisions if one.kind is DecisionKind.ASK_REOPEN and one.id not in answered]
+    return asks[-1] if asks else None
+
+
+def reopened_until(now: datetime, for_: timedelta) -> str:
+    """Return until when a period asked for now would be open, as its decision names it."""
+    return instant_text(now.replace(microsecond=0) + for_)
+
+
+def refuse_no_reason(reason: str) -> None:
+    """Refuse an ask to open a period without a reason; raises NoReason."""
+    if not reason.strip():
+        raise NoReason("asking to reopen needs a reason")
+
+
+async def reopen(client: Client, asked: Decision, approved: Decision) -> PeriodReopened:
+    """Open a locked period as two people decided; return until when.
+
+    Raises:
+        DecisionNotTaken: the decisions do not allow it.
+    """
+    try:
+        return await client.execute_workflow(
+            ReopenPeriod.run,
+            ReopenMonth(month=asked.period, asked=asked.id, approved=approved.id),
+            id=f"reopen/{asked.period}/{approved.id}",
+            task_queue=options.CLOSE_QUEUE,
+            static_summary=f"reopen {asked.period}",
         )
     except WorkflowFailureError as failed:
         raise refusal_of(failed) from failed

@@ -1,15 +1,15 @@
 """The console's door: what finance sees of every customer, and the desks by which a signed-in person decides."""
 
-import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
 from temporalio.client import Client
 
-from activities.messages import TiedOut, close_id, customer_close_id
+from activities.messages import PeriodReopened, TiedOut, close_id, customer_close_id
 from activities.ports import Clock
 from adapters.postgres.books import Books
 from adapters.postgres.catalog import PostgresCatalog
@@ -22,33 +22,27 @@ from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.web_sessions import SessionDesk
 from billing import controls
-from billing.flux import DEFAULT_THRESHOLD, flux
 from billing.reports.registry import REPORTS
 from models.approval import Decision, Person, Verdict
-from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Standing, State
+from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Stage, Standing, State
 from models.control import PeriodStatus, TieOutName
 from models.entity import DEFAULT, Entity
 from models.flux import Flux
 from models.money import total
 from models.period import next_month
+from models.rate_change import RateProposal
 from models.reconciliation import Cause
 from models.refusal import Refusal
-from models.reports import CloseSummary, OpenFinding, Report
+from models.reports import CloseSummary, OpenFinding, RatedView, Report
 from models.statement import Statement
 from models.value import fingerprint_of
-from runtime import close_desk, reports
+from runtime import close_desk, rate_drafts, reports
 from runtime.clock import SystemClock
+from runtime.comparisons import Comparisons
 from runtime.desk import DeskDoor, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
 from runtime.rate_desk import RateDesk
-
-CONNECT_WITHIN_SECONDS = 5.0
-
-
-class TemporalUnreachable(Refusal):
-    """The workflows cannot be reached, so nothing can be decided."""
-
-    remedy = "Nothing is lost, and what is shown is what the books have. Try again in a few seconds."
+from runtime.reach import Reach
 
 
 class ListChanged(Refusal):
@@ -68,16 +62,8 @@ class Waiting:
     """A statement that waits for its approval, beside the month before."""
 
     standing: Standing
-    statement: Statement
-    prior: Statement | None
+    rated: RatedView
     open_findings: int
-
-    @property
-    def change(self) -> Decimal | None:
-        """This total less the one before; None where there is none, or of another currency."""
-        if self.prior is None or self.prior.currency != self.statement.currency:
-            return None
-        return self.statement.total - self.prior.total
 
 
 @dataclass(frozen=True)
@@ -127,8 +113,9 @@ class Console:
         self.clock = clock or SystemClock()
         self.zone = zone
         self.links = links or Links()
-        self._entity = entity
-        self._connect = connect
+        self._comparisons = Comparisons(self.books)
+        self._reports = reports.ReportsAtHand(database, entity)
+        self.reach = Reach(connect)
         self._desk_of = desk  # what a token is: a session's at the pages, a person's own at the API
 
     def closes(self) -> tuple[CloseSummary, ...]:
@@ -153,22 +140,24 @@ class Console:
 
     def waiting(self, month: str, revision: int) -> tuple[Waiting, ...]:
         """Return the statements that wait for their approval, by customer."""
-        found = []
-        open_findings = self.books.exceptions(month, revision)
-        for standing in self.books.standings(month, revision):
-            waits = standing.stage.value == "approve" and standing.state is State.WAITING
-            statement = self.books.statement(standing.references.get("statement", "")) if waits else None
-            if statement is None:
-                continue
-            mine = sum(one.finding.customer == standing.customer and one.holds for one in open_findings)
-            found.append(Waiting(standing, statement, self.prior(statement), mine))
-        return tuple(found)
+        held = Counter(one.finding.customer for one in self.books.exceptions(month, revision) if one.holds)
+        rated = {one.customer: one for one in self.books.rated(month, revision)}
+        return tuple(
+            Waiting(one, rated[one.customer], held[one.customer])
+            for one in self.books.standings(month, revision)
+            if (one.stage, one.state) == (Stage.APPROVE, State.WAITING) and one.customer in rated
+        )
 
     def prior(self, statement: Statement) -> Statement | None:
         """Return the issued statement of the contract's month before, or None."""
         before = next_month(statement.period, -1)
         issued = self.books.issued_statements(statement.contract, before)
         return next((one for one in issued if one.period == before), None)
+
+    def newest_issued(self, contract: str) -> Statement | None:
+        """Return the statement of a contract that was issued last, or None."""
+        issued = self.books.issued_statements(contract)
+        return issued[-1] if issued else None
 
     @staticmethod
     def list_fingerprint(waiting: Sequence[Waiting]) -> str:
@@ -179,13 +168,11 @@ class Console:
 
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
-        now = []
-        for standing in self.books.standings(month, revision):
-            statement = self.books.statement(standing.references.get("statement", ""))
-            if statement is not None:
-                now.append(statement)
-        prior = [one for one in map(self.prior, now) if one is not None]
-        return flux(prior, now, month, DEFAULT_THRESHOLD)
+        return self._comparisons.flux(month, self.books.rated(month, revision))
+
+    def engines(self, month: str, waiting: Sequence[Waiting]) -> tuple[str, ...]:
+        """Return which engines rated the statements that wait."""
+        return self._comparisons.engines(month, [one.rated for one in waiting])
 
     def decisions(self, month: str, revision: int, customer: str) -> list[tuple[Decision, Verdict | None]]:
         """Return the decisions on a customer's close, newest first, each with the workflow's verdict."""
@@ -197,20 +184,11 @@ class Console:
         """Return a report of a month, or None where there is none of this name."""
         if name not in REPORTS:
             return None
-        return reports.report_of(name, reports.facts_of(self.database, month, revision, self._entity))
-
-    def reachable(self) -> bool:
-        """Return whether this console was given a way to the workflows."""
-        return self._connect is not None
+        return self._reports.report(name, month, revision)
 
     async def client(self) -> Client:
         """Return the way to the workflows; raises TemporalUnreachable."""
-        if self._connect is None:
-            raise TemporalUnreachable("this console has no way to the workflows")
-        try:
-            return await asyncio.wait_for(self._connect(), CONNECT_WITHIN_SECONDS)
-        except (TimeoutError, RuntimeError, OSError) as error:
-            raise TemporalUnreachable("the workflows do not answer") from error
+        return await self.reach.client()
 
     async def start(self, token: str, month: str, dry_run: bool) -> str:
         """Start a close as whose session this is, and return its workflow's id."""
@@ -262,6 +240,30 @@ class Console:
         client = await self.client()
         decision = self._write(token, DecisionKind.LOCK, month, revision, month, reason, {}, key)
         return (await close_desk.lock(client, decision)).accrued
+
+    def asked_to_reopen(self, month: str, revision: int) -> Decision | None:
+        """Return the newest ask to open a period that was not answered yet, or None."""
+        return close_desk.asked_to_reopen(self.closes_book.decisions(month, revision, EVERYONE))
+
+    async def reopen(
+        self, token: str, month: str, revision: int, reason: str, for_: timedelta
+    ) -> PeriodReopened | None:
+        """Ask to open a locked period, or approve what another person asked; None while it waits for the second.
+
+        Raises:
+            NotLocked, NoReason, DecisionNotTaken: nothing was written, or the deed refused.
+        """
+        client = await self.client()
+        if not PostgresJournal(self.database).locked(month):
+            raise close_desk.NotLocked("this period is not locked", month=month)
+        asked, person = self.asked_to_reopen(month, revision), self._own_desk().person(token)
+        if asked is None or asked.person.id == person.id:
+            close_desk.refuse_no_reason(reason)
+            row = {"expires_at": close_desk.reopened_until(self.clock.now(), for_)}
+            self._write(token, DecisionKind.ASK_REOPEN, month, revision, month, reason, row)
+            return None
+        approved = self._write(token, DecisionKind.REOPEN, month, revision, asked.id, reason, {})
+        return await close_desk.reopen(client, asked, approved)
 
     async def decide(
         self,
@@ -325,6 +327,16 @@ class Console:
         """Answer findings of one cause by one decision."""
         desk = await self.findings()
         return await desk.resolve_kind(token, month, revision, kind, findings, {"answer": answer}, reason, key)
+
+    def draft_rate(self, said: Mapping[str, str]) -> RateProposal:
+        """Return the proposal a form makes, beside what the catalog says; nothing is written. Raises NotARate."""
+        return rate_drafts.proposal_of(said, self.terms.rates())
+
+    async def propose_rate(self, token: str, said: Mapping[str, str]) -> str:
+        """Propose a rate as whose session this is, have it simulated, and return the proposal's id."""
+        proposal, desk = self.draft_rate(said), await self.rates()
+        desk.propose(token, [proposal])
+        return (await desk.simulate(proposal.id)).id
 
     async def rates(self) -> RateDesk:
         """Return the desk for rate changes."""

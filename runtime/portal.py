@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -17,16 +17,20 @@ from adapters.postgres.statements import PostgresStatements
 from billing.bridge import Bridge, bridge
 from billing.pool_views import PoolView, views_of
 from billing.pools import ledger_of
+from billing.single_calls import Call, calls_of
 from billing.spread import days_of
 from billing.usage_table import to_lines
 from models.contract import Contract
 from models.draft import DayOfLine
-from models.period import next_month
+from models.period import days_period, next_month
 from models.reports import InvoiceView, StatementView
 from models.snapshot import Artifact
 from models.statement import Statement
 from models.usage import UsageLine
 
+EVENT_COLUMNS = ["id", "meter", "quantity", "starts_at", "ends_at", "dims"]
+MOST_BYTES = 64 * 1024 * 1024
+"""Of sealed rows that a page opens."""
 MOST_KEPT = 64
 """Statements whose days are kept at hand; they never change, so they are never stale."""
 
@@ -150,6 +154,28 @@ class CustomerBooks:
         if found is None or self._store is None:
             return ()
         return to_lines(pq.read_table(self._store.path(found.usage)))
+
+    def calls(self, statement: Statement, day: date) -> tuple[Call, ...] | None:
+        """Return the single calls of one day that a statement was rated from; None where none can be opened here.
+
+        That is: nothing is sealed, as of months before the takeover, or so much that an export serves better.
+        """
+        if statement.reconciliation is None or self._store is None:
+            return None
+        zone, usage = statement.timezone, self.usage(statement)
+        span = days_period(day, day + timedelta(days=1), zone)
+        spoke = {line.source for line in usage if line.starts_at < span.ends_at and line.ends_at > span.starts_at}
+        sealed = self.kept.sealed(statement.reconciliation)
+        if any(sealed[one].bytes > MOST_BYTES for one in spoke if one in sealed):
+            return None
+        wanted = [
+            ("customer", "=", self.customer), ("starts_at", ">=", span.starts_at), ("starts_at", "<", span.ends_at),
+        ]  # fmt: skip
+        found: list[Call] = []
+        for source in sorted(spoke & set(sealed)):
+            rows = pq.read_table(self._store.path(sealed[source]), columns=EVENT_COLUMNS, filters=wanted)
+            found += calls_of(rows.to_pylist(), source, usage, day, zone)
+        return tuple(sorted(found, key=lambda one: (one.at, one.meter, one.id)))
 
     def days(self, statement: Statement) -> Sequence[DayOfLine]:
         """Return a statement's usage by day; none for months before the takeover, which came without usage."""

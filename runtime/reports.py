@@ -20,6 +20,7 @@ from billing.reports.registry import REPORTS
 from models.close import DecisionKind, Stage, Standing, State
 from models.entity import DEFAULT, Entity
 from models.period import month_of
+from models.refusal import Refusal
 from models.reports import Report
 
 _BY_HAND = frozenset({DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.RETRY, DecisionKind.REJECT})
@@ -95,6 +96,37 @@ def _at_lock(standing: Standing, locked_at: datetime | None) -> Standing:
 def report_of(name: str, facts: Facts) -> Report:
     """Return a report by its name; raises KeyError where there is none."""
     return REPORTS[name](facts)
+
+
+class ReportsAtHand:
+    """Makes a month's reports together, and again only once something they are made of was written."""
+
+    def __init__(self, database: Database, entity: Entity = DEFAULT) -> None:
+        self._database = database
+        self._entity = entity
+        self._kept: dict[tuple[str, int], tuple[str, dict[str, Report | Refusal]]] = {}
+
+    def report(self, name: str, month: str, revision: int = 1) -> Report:
+        """Return a report of a month by its name; raises the refusal that it was answered with."""
+        stamp = f"{Books(self._database).stamp()} {PostgresJournal(self._database).locked_at(month)}"
+        kept = self._kept.get((month, revision))
+        if kept is None or kept[0] != stamp:
+            kept = stamp, self._made(month, revision)
+            self._kept[month, revision] = kept
+        found = kept[1][name]
+        if isinstance(found, Refusal):
+            raise found
+        return found
+
+    def _made(self, month: str, revision: int) -> dict[str, Report | Refusal]:
+        facts = facts_of(self._database, month, revision, self._entity)
+        made: dict[str, Report | Refusal] = {}
+        for name in REPORTS:
+            try:
+                made[name] = report_of(name, facts)
+            except Refusal as refusal:
+                made[name] = refusal
+        return made
 
 
 def csv_text(report: Report) -> str:

@@ -3,6 +3,7 @@
 import logging
 from http import HTTPStatus
 
+from botocore.exceptions import BotoCoreError
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -64,6 +65,16 @@ def told_by(app: FastAPI) -> None:
             HTTPStatus.SERVICE_UNAVAILABLE,
             "The books can't be reached at the moment, so no number is shown.",
             "Nothing is lost. Try again in a few seconds.",
+        )
+
+    @app.exception_handler(BotoCoreError)
+    def no_store(request: Request, error: BotoCoreError) -> Response:
+        log.warning("the store cannot be reached: %s", type(error).__name__)
+        return page(
+            request,
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The usage behind this page can't be reached at the moment, so no number is shown.",
+            "Nothing is lost. Try again in a few seconds; invoices are shown without it.",
         )
 
     @app.exception_handler(PoolTimeout)

@@ -5,7 +5,7 @@ from pathlib import Path
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from web import answers, csrf, sessions
+from web import answers, csrf, sessions, texts
 from web.face import Face
 from web.headers import SafeHeaders
 
@@ -18,7 +18,11 @@ def app_of(face: Face, form_action: str | None = None) -> FastAPI:
     Every POST is checked for its CSRF token before a page sees it.
     """
     app = FastAPI(
-        title=face.title, docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(csrf.checked)]
+        title=face.title,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(csrf.checked), Depends(texts.readable)],
     )
     app.state.face = face
     answers.told_by(app)

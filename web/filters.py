@@ -53,6 +53,12 @@ def instant(at: datetime, zone: str = "UTC") -> Markup:
     return Markup('<time datetime="{}">{} {:%b %Y, %H:%M} {}</time>').format(at.isoformat(), there.day, there, name)
 
 
+def moment(at: datetime, zone: str = "UTC") -> Markup:
+    """Return an instant to the second in a zone that is named: 11:40:07 PST."""
+    there = at.astimezone(ZoneInfo(zone))
+    return Markup('<time datetime="{}">{:%H:%M:%S} {}</time>').format(at.isoformat(), there, there.tzname() or zone)
+
+
 def month(name: str) -> str:
     """Return a month in words: October 2026."""
     return f"{first_day(name):%B %Y}"
@@ -101,6 +107,7 @@ ALL: dict[str, Callable[..., Any]] = {
     "quantity": quantity,
     "day": day,
     "instant": instant,
+    "moment": moment,
     "month": month,
     "short": short,
     "words": words,

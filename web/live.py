@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator, Callable
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.concurrency import run_in_threadpool
+
+from web.sessions import SignInFirst
 
 EVERY_SECONDS = 2.0
 KEEP_ALIVE_SECONDS = 15.0
@@ -41,8 +45,13 @@ async def _events(
     quiet = 0.0
     yield "retry: 3000\n\n"
     while not await request.is_disconnected():
-        now = await run_in_threadpool(stamp) if stamp else None
-        text = last if stamp and now == since else await run_in_threadpool(read)
+        try:
+            now = await run_in_threadpool(stamp) if stamp else None
+            text = last if stamp and now == since else await run_in_threadpool(read)
+        except SignInFirst:
+            return  # who was signed out sees nothing more
+        except (OperationalError, PoolTimeout):
+            return  # the books do not answer: the page says that it is not live, and asks again by itself
         since = now
         if text is not None and text != last:
             last, quiet = text, 0.0

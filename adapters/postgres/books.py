@@ -1,5 +1,6 @@
 """Books: the read side for pages, terminal and auditors. Each answer is read in one snapshot; nothing here writes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,8 +15,18 @@ from models.close import Role, Standing
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.opening import Opening
+from models.period import next_month
 from models.reconciliation import Exposure, Reconciliation
-from models.reports import Balance, CloseSummary, InvoiceView, JournalLine, OpenFinding, ReconciliationView, RollForward
+from models.reports import (
+    Balance,
+    CloseSummary,
+    InvoiceView,
+    JournalLine,
+    OpenFinding,
+    RatedView,
+    ReconciliationView,
+    RollForward,
+)
 from models.statement import Statement
 from models.tables.closes import CustomerCloseRow
 
@@ -92,12 +103,20 @@ _RECONCILIATIONS = """
 """
 _CUSTOMERS = "SELECT DISTINCT customer, contract FROM contracts ORDER BY customer, contract"
 _INVOICES = """
-    SELECT i.revision, i.body AS asked, o.body AS issued
+    SELECT i.revision, i.body AS asked, o.body AS issued, r.owed, r.lowered_by, r.lowered_on
     FROM invoices i LEFT JOIN issued_invoices o USING (reference)
+    LEFT JOIN LATERAL (
+        SELECT v.owed, v.lowered_by, v.lowered_on FROM receivables v WHERE v.reference = i.reference
+    ) r ON true
     WHERE (CAST(:reference AS text) IS NULL OR i.reference = :reference)
         AND (CAST(:month AS text) IS NULL OR i.period = :month)
         AND (CAST(:customer AS text) IS NULL OR i.customer = :customer)
-    ORDER BY i.period DESC, i.customer, i.currency, i.revision
+    ORDER BY i.period DESC, i.customer, i.currency, i.revision LIMIT :most
+"""
+_COUNT_INVOICES = """
+    SELECT count(*) AS count FROM invoices
+    WHERE (CAST(:month AS text) IS NULL OR period = :month)
+        AND (CAST(:customer AS text) IS NULL OR customer = :customer)
 """
 _ISSUED = """
     SELECT s.body FROM statements s
@@ -106,6 +125,34 @@ _ISSUED = """
     WHERE s.contract = :contract AND (CAST(:through AS text) IS NULL OR s.period <= :through)
         AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
     ORDER BY s.period, i.revision
+"""
+_RATED = """
+    SELECT c.customer, s.fingerprint AS statement, s.currency, s.total, s.lines,
+        p.prior, p.prior_total, p.prior_currency
+    FROM customer_closes c
+    JOIN statements s ON s.fingerprint = c.refs ->> 'statement'
+    LEFT JOIN LATERAL (
+        SELECT b.fingerprint AS prior, b.total AS prior_total, b.currency AS prior_currency
+        FROM statements b
+        JOIN invoices i ON i.statement = b.fingerprint
+        JOIN issued_invoices o ON o.reference = i.reference
+        WHERE b.contract = s.contract AND b.period = :before
+            AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
+        ORDER BY i.revision LIMIT 1
+    ) p ON true
+    WHERE c.period = :month AND c.revision = :revision
+    ORDER BY c.customer
+"""
+_STAMP = """
+    SELECT concat_ws('/',
+        (SELECT max(position) FROM journal_entries), (SELECT count(*) FROM issued_invoices),
+        (SELECT max(moved_at) FROM customer_closes), (SELECT max(position) FROM verdicts),
+        (SELECT max(position) FROM statement_uses), (SELECT max(position) FROM reconciliation_uses),
+        (SELECT max(position) FROM correction_steps), (SELECT max(position) FROM contracts),
+        (SELECT max(position) FROM estimates), (SELECT max(position) FROM openings),
+        (SELECT count(*) FROM period_locks), (SELECT count(*) FROM period_relocks),
+        (SELECT max(position) FROM period_reopenings)
+    ) AS stamp
 """
 _TRIAL_BALANCE = """
     SELECT p.account, p.currency,
@@ -118,23 +165,26 @@ _TRIAL_BALANCE = """
         AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
     GROUP BY p.account, p.currency ORDER BY p.currency, p.account
 """
-_LINES = """
-    SELECT * FROM (
-        SELECT dense_rank() OVER (ORDER BY e.position) AS nth, p.line AS place, e.position, e.key, e.rule, e.customer,
-            e.contract, e.period, e.posted_on, e.currency, p.account, p.amount, p.obligation, p."grant", p.meter,
-            p.model, p.rated_line, p.service_from, p.service_until, e.statement, e.invoice, e.accrued, e.preparer,
-            e.recorded_at, e.hash
-        FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
-        WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
-            AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
-            AND (CAST(:account AS text) IS NULL OR p.account = :account)
-            AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
-            AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
-            AND e.position > :after
-    ) chosen
-    WHERE CAST(:most AS bigint) IS NULL OR nth <= :most
-    ORDER BY position, place
+_CHOSEN_LINES = """
+    FROM journal_entries e JOIN journal_postings p ON p.entry = e.key
+    WHERE (CAST(:month AS text) IS NULL OR e.period = :month)
+        AND (CAST(:customer AS text) IS NULL OR e.customer = :customer)
+        AND (CAST(:account AS text) IS NULL OR p.account = :account)
+        AND (CAST(:as_of AS date) IS NULL OR e.posted_on <= :as_of)
+        AND (CAST(:known_at AS timestamptz) IS NULL OR e.recorded_at <= :known_at)
 """
+_LINE = """
+    SELECT e.position, e.key, e.rule, e.customer, e.contract, e.period, e.posted_on, e.currency, p.account, p.amount,
+        p.obligation, p."grant", p.meter, p.model, p.rated_line, p.service_from, p.service_until, e.statement,
+        e.invoice, e.accrued, e.preparer, e.recorded_at, e.hash, p.line AS place
+"""
+_LINES = f"{_LINE} {_CHOSEN_LINES} ORDER BY e.position, p.line LIMIT :first"
+_LINES_OF_ENTRIES = f"""
+    SELECT * FROM (
+        {_LINE}, dense_rank() OVER (ORDER BY e.position) AS nth {_CHOSEN_LINES} AND e.position > :after
+    ) chosen WHERE nth <= :most ORDER BY position, place
+"""
+_COUNT_LINES = f"SELECT count(*) AS count {_CHOSEN_LINES}"
 _ROLL_FORWARD = """
     SELECT e.customer, e.contract, p."grant", e.currency,
         coalesce(-sum(p.amount) FILTER (WHERE e.period < :month OR e.rule = 'O1'), 0) AS opening,
@@ -247,19 +297,41 @@ class Books:
         rows = self._rows(_CUSTOMERS)
         return tuple((row.customer, row.contract) for row in rows)
 
-    def invoices(self, month: str | None = None, customer: str | None = None) -> tuple[InvoiceView, ...]:
-        """Return invoices as asked for and as issued, newest month first."""
-        return self._invoices(reference=None, month=month, customer=customer)
+    def invoices(
+        self, month: str | None = None, customer: str | None = None, most: int | None = None
+    ) -> tuple[InvoiceView, ...]:
+        """Return invoices as asked for and as issued, newest month first; the first `most` of them."""
+        return self._invoices(reference=None, month=month, customer=customer, most=most)
+
+    def count_invoices(self, month: str | None = None, customer: str | None = None) -> int:
+        """Return how many invoices there are."""
+        return int(self._rows(_COUNT_INVOICES, month=month, customer=customer)[0].count)
 
     def invoice(self, reference: str) -> InvoiceView | None:
         """Return an invoice by our reference, or None."""
-        found = self._invoices(reference=reference, month=None, customer=None)
+        found = self._invoices(reference=reference, month=None, customer=None, most=None)
         return found[0] if found else None
 
     def statement(self, fingerprint: str) -> Statement | None:
         """Return a statement by its fingerprint, or None."""
         rows = self._rows("SELECT body FROM statements WHERE fingerprint = :fingerprint", fingerprint=fingerprint)
         return Statement.from_text(rows[0].body) if rows else None
+
+    def statements(self, fingerprints: Sequence[str]) -> dict[str, Statement]:
+        """Return statements by their fingerprints, those there are."""
+        rows = self._rows(
+            "SELECT fingerprint, body FROM statements WHERE fingerprint = ANY(:these)", these=list(fingerprints)
+        )
+        return {row.fingerprint: Statement.from_text(row.body) for row in rows}
+
+    def rated(self, month: str, revision: int = 1) -> tuple[RatedView, ...]:
+        """Return a close's statements by their numbers, each beside the month before's, by customer."""
+        rows = self._rows(_RATED, month=month, revision=revision, before=next_month(month, -1))
+        return tuple(RatedView(**row._mapping) for row in rows)
+
+    def stamp(self) -> str:
+        """Return a word that is another one once anything that a report is made of was written."""
+        return str(self._rows(_STAMP)[0].stamp)
 
     def opening(self, contract: str) -> Opening | None:
         """Return the opening position of a contract that was taken over, or None."""
@@ -291,22 +363,46 @@ class Books:
         account: Account | None = None,
         known_at: datetime | None = None,
         as_of: date | None = None,
-        after: int = 0,
-        most: int | None = None,
+        first: int | None = None,
     ) -> tuple[JournalLine, ...]:
         """Return postings with their entries' facts, in posting order: effective by `as_of`, recorded by `known_at`.
 
-        `most`: of so many entries after the position `after`.
+        The `first` so many of them.
         """
-        rows = self._rows(
-            _LINES, month=month, customer=customer, account=account.value if account else None, known_at=known_at,
-            as_of=as_of, after=after, most=most,
-        )  # fmt: skip
+        of = account.value if account else None
+        return self._lines(
+            _LINES, month=month, customer=customer, account=of, known_at=known_at, as_of=as_of, first=first
+        )
+
+    def journal_after(
+        self,
+        after: int,
+        most: int,
+        month: str | None = None,
+        customer: str | None = None,
+        account: Account | None = None,
+        as_of: date | None = None,
+    ) -> tuple[JournalLine, ...]:
+        """Return the postings of at most so many entries after a position, in posting order."""
+        of = account.value if account else None
+        named = {"month": month, "customer": customer, "account": of, "as_of": as_of, "known_at": None}
+        return self._lines(_LINES_OF_ENTRIES, **named, after=after, most=most)
+
+    def _lines(self, sql: str, **named: Any) -> tuple[JournalLine, ...]:
         return tuple(
             JournalLine(
                 account=Account(row.account), rule=Rule(row.rule), **_without(row, "account", "rule", "nth", "place")
             )
-            for row in rows
+            for row in self._rows(sql, **named)
+        )
+
+    def count_postings(
+        self, month: str, customer: str | None = None, account: Account | None = None, as_of: date | None = None
+    ) -> int:
+        """Return how many postings a month has."""
+        of = account.value if account else None
+        return int(
+            self._rows(_COUNT_LINES, month=month, customer=customer, account=of, as_of=as_of, known_at=None)[0].count
         )
 
     def roll_forward(self, month: str, customer: str | None = None) -> tuple[RollForward, ...]:
@@ -314,12 +410,15 @@ class Books:
         rows = self._rows(_ROLL_FORWARD, month=month, customer=customer)
         return tuple(RollForward(month=month, **row._mapping) for row in rows)
 
-    def _invoices(self, **named: str | None) -> tuple[InvoiceView, ...]:
+    def _invoices(self, **named: Any) -> tuple[InvoiceView, ...]:
         return tuple(
             InvoiceView(
                 revision=row.revision,
                 invoice=Invoice.from_text(row.asked),
                 issued=IssuedInvoice.from_text(row.issued) if row.issued else None,
+                owed=row.owed,
+                lowered_by=tuple(Rule(one) for one in row.lowered_by or ()),
+                lowered_on=row.lowered_on,
             )
             for row in self._rows(_INVOICES, **named)
         )

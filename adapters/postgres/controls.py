@@ -19,13 +19,7 @@ _BALANCES = """
     FROM journal_postings p JOIN journal_entries e ON e.key = p.entry
     WHERE e.period = :month GROUP BY p.account, p.currency
 """
-_RECEIVABLES = """
-    SELECT e.invoice AS subject, p.currency AS unit, sum(p.amount) AS amount
-    FROM journal_postings p JOIN journal_entries e ON e.key = p.entry JOIN invoices i ON i.reference = e.invoice
-    WHERE p.account = '1100' AND i.period = :month AND e.rule <> 'H3'
-        AND NOT (e.rule = 'H2' AND e.key LIKE 'event/%')
-    GROUP BY e.invoice, p.currency
-"""
+_RECEIVABLES = "SELECT reference AS subject, currency AS unit, owed AS amount FROM receivables WHERE period = :month"
 """What a customer still owes by law, as the platform counts it: what we wrote off ourselves is not given away."""
 
 _GRANTS = """

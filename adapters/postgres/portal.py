@@ -14,6 +14,7 @@ from models.access import CustomerKey
 from models.contract import Contract
 from models.correction import Correction
 from models.reconciliation import Reconciliation
+from models.snapshot import Artifact
 from models.visitor import Alert, Export, PortalUser, Share
 
 _EXPORTS = """
@@ -43,6 +44,11 @@ class PostgresPortal:
         """Return a reconciliation of the customer's, or None."""
         rows = self._rows("SELECT body FROM reconciliations WHERE fingerprint = :it", it=fingerprint)
         return Reconciliation.from_text(rows[0].body) if rows else None
+
+    def sealed(self, reconciliation: str) -> dict[str, Artifact]:
+        """Return by source where the rows are that a reconciliation of the customer's was made from."""
+        rows = self._rows("SELECT source, rows FROM sealed_rows WHERE reconciliation = :it", it=reconciliation)
+        return {row.source: Artifact.model_validate(row.rows) for row in rows}
 
     def corrections(self) -> tuple[tuple[Correction, datetime], ...]:
         """Return what was corrected of the customer's invoices, newest first, with when it was settled."""

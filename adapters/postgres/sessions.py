@@ -26,7 +26,7 @@ class Database:
     `url` is what `migrations.roles.role_url` returns for the role. A customer's pages connect as the portal and name
     the customer in `reading`; every other role leaves it out. With `ask_first` a server that was restarted is noticed
     before a statement is lost on it; who tries again anyway, as a worker's deeds do, saves the question. A statement is
-    given up after `patience_seconds`, if any.
+    given up after `patience_seconds`, if any, and so is waiting for a connection.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Database:
             make_url(url).set(drivername="postgresql+psycopg"),
             pool_size=connections,
             max_overflow=0,
+            pool_timeout=patience_seconds or 30,
             pool_pre_ping=ask_first,
             connect_args={"connect_timeout": 10, "options": options},
         )

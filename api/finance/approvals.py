@@ -105,9 +105,9 @@ def _shown(one: Waiting) -> WaitingShown:
     return WaitingShown(
         standing=one.standing,
         fingerprint=one.standing.references["statement"],
-        total=one.statement.total,
-        currency=one.statement.currency,
-        prior_total=one.prior.total if one.prior is not None else None,
-        change=one.change,
+        total=one.rated.total,
+        currency=one.rated.currency,
+        prior_total=one.rated.prior_total,
+        change=one.rated.change,
         open_findings=one.open_findings,
     )

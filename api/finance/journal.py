@@ -77,7 +77,7 @@ def journal(
 ) -> Response:
     """List entries in the order they were posted."""
     after = _position(asked.cursor) if asked.cursor else 0
-    lines = asks.console.books.journal(period, customer, account, as_of=as_of, after=after, most=asked.limit + 1)
+    lines = asks.console.books.journal_after(after, asked.limit + 1, period, customer, account, as_of)
     entries = list(_entries(lines))
     page = entries[: asked.limit]
     more = len(entries) > len(page)

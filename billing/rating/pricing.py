@@ -389,6 +389,11 @@ def _label(clause: PriceClause | None, group: Group, rate: RateVersion | None) -
     if clause is None:
         assert rate is not None
         return keys.key_of(rate.rate, group.meter)
+    return label_of(clause)
+
+
+def label_of(clause: PriceClause) -> str:
+    """Return what lines call a price clause: its meter, dimensions and start."""
     since = str(clause.starts_at) if clause.starts_at is not None else ""
     return keys.key_of(clause.meter, keys.pairs_text(tuple(sorted(clause.where.items()))), since.replace(" ", "T"))
 

@@ -15,8 +15,8 @@ from starlette.concurrency import run_in_threadpool
 from adapters.postgres.api_writes import PostgresApiWrites
 from api import v1
 from api.once import HELD, Key, once_of
-from runtime.console import TemporalUnreachable
 from runtime.desk import DecisionNotTaken
+from runtime.reach import TemporalUnreachable
 from tests.api.world import program
 from tests.postgres_fixture import Books
 from tests.web.conftest import World

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from devstack import pictures
+
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
 
@@ -49,6 +51,24 @@ def test_the_demo_ties_out(state: Path) -> None:
     assert "the evidence agrees" in said
     assert "preparer_may_not_approve" in said
     assert not (state / "environment.json").exists()
+    refuse_open_ends(state / "out" / "2026-10" / "pages", said)
+
+
+def refuse_open_ends(pages: Path, said: str) -> None:
+    """Fail where a kept page of the demo would ask anybody for anything, or leads to a page that is not there."""
+    files = sorted(pages.rglob("*.html"))
+    assert len(files) > 60
+    for file in files:
+        text = file.read_text()
+        assert not re.search(r"<(script|img|iframe)|\b(src|action)=|@import|https?://127", text), file
+        for to in re.findall(r'<a [^>]*href="([^"#]+)', text):
+            assert to.startswith("mailto:") or (file.parent / to).is_file(), (file, to)
+    wide = sorted(pages.rglob("*-1280.png"))
+    assert len(wide) == (10 if pictures.chromium() else 0)
+    assert len(sorted(pages.rglob("*-390.png"))) == len(wide)
+    assert f"pictures: {2 * len(wide)} PNG" in said or "pictures: none" in said
+    assert "1,447.22" in (pages / "acme" / "invoices-2026-10@1-acme-USD.html").read_text()
+    assert "locked" in (pages / "finance" / "close-2026-10-period.html").read_text()
 
 
 @pytest.mark.parametrize(

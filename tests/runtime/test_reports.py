@@ -38,3 +38,29 @@ def test_14_every_report_of_a_locked_month_is_rebuilt_byte_for_byte(fresh_databa
     assert all_of("2026-10") == at_lock
     assert "open at the lock" in at_lock["close-status"]
     assert "40.00" in all_of("2026-11")["revenue"]
+
+
+def test_reports_at_hand_are_those_made_anew_after_anything_was_written(fresh_database: Books) -> None:
+    book = PostgresJournal(fresh_database.as_role("worker"))
+    closes = PostgresCloses(fresh_database.as_role("worker"))
+    role = fresh_database.as_role("console")
+    at_hand = reports.ReportsAtHand(role)
+
+    def anew(name: str) -> str:
+        return reports.csv_text(reports.report_of(name, reports.facts_of(role, "2026-10")))
+
+    writes = (
+        lambda: book.post([an_entry("october", "30.00")], "system", AT),
+        lambda: closes.project("2026-10", 1, "acme", Stage.APPROVE, State.WAITING, AT, "for abby"),
+        lambda: book.post([an_entry("more", "5.00")], "system", AT),
+        lambda: book.lock("2026-10", "cora", "reviewed", AT + timedelta(hours=1)),
+    )
+    seen = set()
+    for write in writes:
+        write()
+        for name in ("revenue", "close-status"):
+            told = at_hand.report(name, "2026-10")
+            assert reports.csv_text(told) == anew(name)
+            assert at_hand.report(name, "2026-10") is told  # nothing was written since
+        seen.add(reports.csv_text(at_hand.report("revenue", "2026-10")) + anew("close-status"))
+    assert len(seen) == len(writes)

@@ -25,7 +25,7 @@ from models.visitor import PortalRole, PortalUser
 from runtime.portal import Portal
 from runtime.webhook_desk import DeskOf, desks
 from tests.postgres_fixture import Books
-from tests.web.filled import Shelf, fill
+from tests.web.filled import Shelf, fill, seal
 from web.face import Face
 from web.portal.app import portal_of
 
@@ -124,6 +124,7 @@ def world(fresh_database: Books, tmp_path: Path) -> Iterator[World]:
 @pytest.fixture
 def filled(world: World) -> World:
     """The portal with two months of both customers."""
+    seal(world.books, world.shelf)
     for customer in ("acme", "bolt"):
         fill(world.books, world.shelf, customer)
     return world

@@ -5,20 +5,24 @@ October: 130.00 of calls and a fee of 50.00, of which the pool pays 40.00 (all i
 Calls of October were used on the 1st (10 minutes), the 2nd (20) and the 31st (100): 10.00, 20.00 and 100.00.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+from botocore.exceptions import EndpointConnectionError
 
 from adapters.postgres.evidence import PostgresEvidence
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.terms import PostgresTerms
 from billing.usage_table import from_lines
 from models.invoice import IssuedInvoice
+from models.period import month_period
 from models.reconciliation import Reconciliation
-from models.snapshot import Artifact
+from models.snapshot import Artifact, Snapshot, SourceCounts
 from models.statement import Statement
 from models.usage import UsageLine
 from tests.adapters.postgres.rows import a_contract
@@ -27,17 +31,21 @@ from tests.statement_builders import a_pool, a_statement, an_invoice, draw, fee,
 
 AT = datetime(2026, 11, 2, 10, tzinfo=UTC)
 WINDOW = ("2026-09-01", "2027-01-01")
+SEALED = "b" * 64
 PAPER = b"%PDF-1.7 stored"
 
 
 @dataclass
 class Shelf:
-    """A store of one folder."""
+    """A store of one folder, until it is gone."""
 
     folder: Path
+    gone: bool = False
 
     def path(self, artifact: Artifact) -> Path:
         """Return the file."""
+        if self.gone:
+            raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
         return self.folder / artifact.uri
 
     def get(self, uri: str) -> bytes:
@@ -115,6 +123,43 @@ def october_usage() -> tuple[UsageLine, ...]:
     )
 
 
+def seal(books: Books, shelf: Shelf) -> None:
+    """Keep the seal of October: the calls of both customers in one file, as a source gives them."""
+    rows = [
+        {
+            "customer": customer,
+            "id": f"{customer}-{day}-{minute}",
+            "meter": "call.minutes",
+            "quantity": Decimal(minutes),
+            "starts_at": datetime(2026, 10, day, hour, minute, tzinfo=UTC),
+            "ends_at": None,
+            "dims": json.dumps({"assistant": f"desk of {customer}", "from": "+1 415 555 0134"}),
+        }
+        for customer in ("acme", "bolt")
+        for day, hour, minute, minutes in ((1, 9, 5, 10), (31, 9, 5, 60), (31, 9, 40, 40), (31, 10, 30, 7))
+    ]
+    texts = {name: pa.string() for name in ("customer", "id", "meter", "dims")}
+    instants = {name: pa.timestamp("us", "UTC") for name in ("starts_at", "ends_at")}
+    types = [*texts.items(), *instants.items(), ("quantity", pa.decimal128(38, 12))]
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(types)), shelf.folder / "sealed.parquet")
+    nothing = {"uri": "none", "content_fingerprint": "e" * 64, "sha256": "e" * 64, "rows": 0, "bytes": 0}
+    rows_kept = Artifact(uri="sealed.parquet", content_fingerprint=SEALED, sha256="d" * 64, rows=len(rows), bytes=1)
+    snapshot = Snapshot(
+        source="clickhouse",
+        period="2026-10",
+        window=month_period("2026-10", "UTC"),
+        grain="event",
+        watermark=AT,
+        sealed_at=AT,
+        counts=SourceCounts(read=len(rows), kept=len(rows), duplicates=0),
+        rows=rows_kept,
+        buckets=Artifact.model_validate(nothing),
+        duplicates=Artifact.model_validate(nothing),
+        customers=("acme", "bolt"),
+    )
+    PostgresEvidence(books.as_role("worker")).keep_snapshot(snapshot, 1)
+
+
 def reconciliation(shelf: Shelf, customer: str) -> Reconciliation:
     """Return a reconciliation whose usage lies on the shelf."""
     name = f"{customer}.parquet"
@@ -122,7 +167,7 @@ def reconciliation(shelf: Shelf, customer: str) -> Reconciliation:
     return Reconciliation(
         customer=customer,
         period="2026-10",
-        snapshots=(),
+        snapshots=(SEALED,),
         totals=(),
         findings=(),
         authority={"call.minutes": "clickhouse"},

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+from devstack import pictures
+from devstack.state import ENVIRONMENT
+
+CHROMIUM = pictures.chromium()
 ROOT = Path(__file__).resolve().parents[2]
+WIDTHS = (1280, 390)
 UP_WITHIN_SECONDS = 150
 SHOTS = Path(os.environ.get("TIEOUT_SHOTS", tempfile.gettempdir())) / "tieout-shots"
 
@@ -34,6 +38,17 @@ class Faces:
     sign_ins: dict[str, str]
     tokens: dict[str, str]
     key: str
+    environment: Path
+
+    def pay(self, stripe_id: str) -> None:
+        """Pay an invoice as its customer's bank does: outside the platform, which is told and tells our hook."""
+        settings = json.loads(self.environment.read_text())
+        httpx.post(
+            f"{settings['TIEOUT_STRIPE_URL']}/v1/invoices/{stripe_id}/pay",
+            data={"paid_out_of_band": "true"},
+            auth=(settings["TIEOUT_STRIPE_KEY"], ""),
+            trust_env=False,
+        ).raise_for_status()
 
 
 @contextlib.contextmanager
@@ -61,6 +76,7 @@ def up(state: Path) -> Iterator[Faces]:
                 {who.partition(" ")[0]: at for who, at in found.items()},
                 json.loads((state / "people.json").read_text()),
                 next(key for key, at in keys.items() if at.startswith(portal[1])),
+                state / ENVIRONMENT,
             )
         finally:
             process.send_signal(signal.SIGINT)
@@ -120,6 +136,21 @@ def refuse_barriers(page: Page, what: str) -> None:
     """Fail where axe finds something that keeps people out."""
     found = Axe().run(page)
     assert found.violations_count == 0, f"{what}: {found.generate_report()}"
+
+
+def look(page: Page, folder: Path, name: str) -> None:
+    """Look at a page in every width and theme: it fits, axe is content, and a picture is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.wait_for_function("document.fonts.status === 'loaded'")
+            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
+            found = Axe().run(page).response["violations"]
+            said = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
+            assert said == [], f"{name} at {width}, {theme}"
 
 
 def shot(page: Page, name: str) -> None:

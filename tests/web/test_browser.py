@@ -4,23 +4,23 @@ Screenshots go to the folder TIEOUT_ARTIFACTS names, else to the test's own.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
+from devstack import pictures
 from devstack.identity import provider_of
 from models.draft import Draft
 from runtime.console import Console
 from runtime.portal import Portal
 from tests.statement_builders import a_statement, usage
 from tests.web.conftest import NOON, World, a_free_port, desks_of, serving
+from tests.web.stack_of_faces import look
 from tests.web.test_webhooks import delivered_to
 from web.console.app import console_of
 from web.face import Face
@@ -29,12 +29,11 @@ from web.signing_in import Provider
 
 pytestmark = [pytest.mark.stack, pytest.mark.slow]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = pictures.chromium()
 PAGES = (
     "/", "/usage", "/usage?month=2026-09", "/commitments", "/credits", "/invoices", "/invoices/2026-10@1/acme/USD",
     "/exports", "/alerts", "/settings", "/nothing",
 )  # fmt: skip
-WIDTHS = (1280, 390)
 
 
 @pytest.fixture(scope="module")
@@ -73,20 +72,6 @@ def sign_in(page: Page, world: World, portal: str) -> None:
     page.goto(portal + world.link("acme-admin"))
     page.click("main button")
     page.wait_for_url(f"{portal}/")
-
-
-def look(page: Page, folder: Path, name: str) -> None:
-    """Look at a page in every width and theme: it fits, axe is content, and a picture is kept."""
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_function("document.fonts.status === 'loaded'")
-            page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} at {width}"
-            found = Axe().run(page).response["violations"]
-            said = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found]
-            assert said == [], f"{name} at {width}, {theme}"
 
 
 @pytest.fixture

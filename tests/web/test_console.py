@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.desk import seed_people
+from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.web_sessions import PostgresWebSessions, seed_visitors
 from models.close import Role, Stage, State
 from runtime.console import Console
@@ -33,6 +34,7 @@ PEOPLE = {
     "cora": Role.CONTROLLER,
 }
 VALUES = {"month": MONTH, "customer": "acme", "reference": f"{MONTH}@1/acme/USD", "name": "revenue", "proposal": "p-1"}
+OTHERWISE = {"/rates/timeline": 422, "/rates/changes/new": 403}  # asks which rate; is for who may propose
 
 
 @pytest.fixture
@@ -105,6 +107,9 @@ def test_every_page_is_served_to_who_is_signed_in(console: FastAPI, world: World
         if address.startswith("/live/"):
             continue
         status = audra.get(address).status_code
+        if address in OTHERWISE:
+            assert status == OTHERWISE[address], address
+            continue
         there = not address.startswith(("/invoices/", "/rates/changes", "/contracts/"))
         assert status == (303 if address == "/" else 200 if there else 404), address
 
@@ -139,6 +144,39 @@ def test_an_approver_without_a_way_to_the_workflows_is_told_that_nothing_was_dec
     assert "Retry-After" in answer.headers
 
 
+def test_what_is_not_there_is_not_streamed(console: FastAPI, world: World) -> None:
+    cora = browser(console, world, "cora")
+    for address in ("/live/close/2031-01", "/live/rates/changes/p-1"):
+        assert cora.get(address).status_code == 404, address
+
+
+def test_a_draft_of_a_rate_is_compared_and_writes_nothing_and_a_wrong_field_is_named(
+    console: FastAPI, world: World
+) -> None:
+    pia = browser(console, world, "pia")
+    said = {
+        "csrf": csrf_in(pia.get("/rates/changes/new").text),
+        "step": "draft",
+        "rate": "list-2026",
+        "meter": "call.minutes",
+        "from": "2026-12-01T00:00:00Z",
+        "amount": "0.05",
+        "per": "1",
+        "currency": "USD",
+        "source": "the notice of November",
+        "checked_on": "2026-11-24",
+    }
+    drafted = pia.post("/rates/changes/new", data=said)
+    assert drafted.status_code == 200
+    assert "the first version of this rate" in drafted.text
+    assert 'value="the notice of November"' in drafted.text
+    wrong = pia.post("/rates/changes/new", data={**said, "amount": "1,000"})
+    assert wrong.status_code == 422
+    assert "amount: " in wrong.text
+    assert pia.post("/rates/changes/new", data={**said, "step": "propose"}).status_code == 503
+    assert PostgresRateChanges(world.books.as_role("console")).inbox(True) == ()
+
+
 def test_a_month_and_a_customer_nobody_knows_are_the_same_page(console: FastAPI, world: World) -> None:
     cora = browser(console, world, "cora")
     pages = [
@@ -156,6 +194,8 @@ FORMS = (
     "/close/{m}/approval",
     "/close/{m}/customers/acme/decide",
     "/close/{m}/period/sign",
+    "/close/{m}/period/reopen",
+    "/rates/changes/new",
 )
 
 
@@ -164,7 +204,8 @@ FORMS = (
     st.sampled_from(FORMS),
     st.dictionaries(
         st.sampled_from(["month", "dry_run", "finding", "answer", "reason", "source", "quantity", "cause", "owner",
-                         "list_fingerprint", "kind", "key", "fingerprint", "name"]),
+                         "list_fingerprint", "kind", "key", "fingerprint", "name", "step", "rate", "meter", "where",
+                         "from", "amount", "per", "currency", "checked_on", "hours"]),
         st.text(max_size=60),
         max_size=6,
     ),

@@ -1,5 +1,6 @@
-"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued, signed, locked."""
+"""A month closed by people's clicks alone, in real browsers: started, answered, approved, issued, locked, paid."""
 
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ def until(page: Page, url: str, settled: set[str], count: int) -> None:
     raise AssertionError(f"not settled: {states(page)}")
 
 
-def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces) -> None:
+def test_a_month_from_start_to_paid_by_clicks(browser: Browser, faces: Faces) -> None:
     pia = signed_in(browser, faces, "pia")
     page, close = pia.page, f"{faces.console}/close/{MONTH}"
     expect(page.get_by_text("No close yet.")).to_be_visible()
@@ -85,6 +86,12 @@ def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces)
         page.locator("#bulk").get_by_role("button").click()
         expect(page.get_by_role("heading", name="findings answered")).to_be_visible()
     cora = signed_in(browser, faces, "cora")
+    cora.page.goto(f"{close}/customers/KITE-EU")
+    cora.page.get_by_label("Do").select_option("retry")
+    cora.page.get_by_label("Reason").fill("somebody may have opened a contract")
+    cora.page.get_by_role("button", name="Do it").click()
+    expect(cora.page.locator("tbody tr", has_text="retry")).to_contain_text("done")
+    until(cora.page, close, {"waiting", "needs attention"}, CUSTOMERS)  # it is parked again: nobody did
     cora.page.goto(f"{close}/customers/KITE-EU")
     cora.page.get_by_label("Do").select_option("skip")
     cora.page.get_by_label("Reason").fill("it is kite's, answered there")
@@ -140,7 +147,95 @@ def test_a_month_from_start_to_invoice_by_clicks(browser: Browser, faces: Faces)
     expect(cora.page.get_by_text("locked").first).to_be_visible()
     shot(cora.page, "period-locked")
 
-    for watched in (pia, cora, aron, abby):
+    # Acme's bank pays; both pages say so, the other invoice is open still.
+    cora.page.goto(f"{faces.console}/invoices/{MONTH}@1/acme/USD")
+    at_stripe = re.search(r"\bin_\w+", cora.page.inner_text("main"))
+    assert at_stripe is not None
+    expect(cora.page.locator("main")).to_contain_text("open")
+    faces.pay(at_stripe[0])
+    over = time.monotonic() + SETTLES_WITHIN_SECONDS
+    while "paid" not in cora.page.inner_text("dl.tiles") and time.monotonic() < over:
+        cora.page.wait_for_timeout(500)
+        cora.page.reload()
+    expect(cora.page.locator("dl.tiles")).to_contain_text("paid")
+    expect(cora.page.locator("dl.tiles")).to_contain_text("0.00 USD")
+    shot(cora.page, "invoice-paid")
+    cora.page.goto(f"{faces.console}/invoices?period={MONTH}")
+    assert cora.page.locator("tbody tr", has_text="paid").count() == 1
+    zoe = a_page(browser)
+    zoe.page.goto(faces.sign_ins["acme"])
+    zoe.page.click("main button")
+    zoe.page.get_by_role("link", name="Invoices").click()
+    expect(zoe.page.locator("tbody tr", has_text="October 2026")).to_contain_text("paid")
+    shot(zoe.page, "portal-invoices-paid")
+    zoe.page.get_by_role("link", name="October 2026").click()
+    expect(zoe.page.locator(".as-of").first).to_contain_text("paid")
+
+    for watched in (pia, cora, aron, abby, zoe):
+        assert watched.strangers == []
+        assert watched.errors == []
+
+
+def test_a_locked_period_is_opened_by_two_people_and_locked_again(browser: Browser, faces: Faces) -> None:
+    address = f"{faces.console}/close/{MONTH}/period"
+    pia, cora, aron = (signed_in(browser, faces, who) for who in ("pia", "cora", "aron"))
+    pia.page.goto(address)
+    pia.page.get_by_label("Reason").fill("a late invoice")
+    pia.page.get_by_label("Hours").fill("4")
+    pia.page.get_by_role("button", name="Ask to open").click()
+    expect(pia.page.get_by_text("You asked: a controller who is not you opens it.")).to_be_visible()
+    aron.page.goto(address)
+    expect(aron.page.get_by_role("button", name="Open October 2026")).to_be_disabled()
+    cora.page.goto(address)
+    expect(cora.page.get_by_text("a late invoice")).to_be_visible()
+    refuse_barriers(cora.page, "period, asked to open")
+    cora.page.get_by_role("button", name="Open October 2026").click()
+    expect(cora.page.locator(".sentence").first).to_contain_text("reopened")
+    expect(cora.page.get_by_text("Opened again by pia and cora")).to_be_visible()
+    shot(cora.page, "period-reopened")
+    for name in ("Tie out anew", "Sign stripe", "Sign usage", "Sign grants", "Sign export"):
+        aron.page.goto(address)
+        aron.page.get_by_role("button", name=name).click()
+        aron.page.wait_for_url(address)
+    cora.page.goto(address)
+    cora.page.get_by_label("Reason").fill("reviewed again")
+    cora.page.get_by_role("button", name="Lock October 2026").click()
+    expect(cora.page.locator(".sentence").first).to_contain_text("locked")
+    for watched in (pia, cora, aron):
+        assert watched.strangers == []
+        assert watched.errors == []
+
+
+def test_a_rate_is_drafted_simulated_and_approved_by_another(browser: Browser, faces: Faces) -> None:
+    rita, cora = signed_in(browser, faces, "rita"), signed_in(browser, faces, "cora")
+    page = rita.page
+    page.goto(f"{faces.console}/rates")
+    page.locator("tbody tr", has_text="transport.minutes").first.get_by_role("link").click()
+    refuse_barriers(page, "a rate's timeline")
+    shot(page, "rate-timeline")
+    page.get_by_role("link", name="Propose another price").click()
+    page.get_by_label("In force from").fill("2026-10-15T00:00:00Z")
+    page.get_by_label("Amount").fill("0.5")
+    page.get_by_label("Read from").fill("the carrier's notice of 10 October")
+    page.get_by_label("Checked on").fill("2026-11-24")
+    page.get_by_role("button", name="Compare with the catalog").click()
+    expect(page.get_by_text("Nothing is written yet.")).to_be_visible()
+    refuse_barriers(page, "a draft")
+    shot(page, "rate-draft")
+    page.get_by_role("button", name="Propose and simulate").dblclick()
+    expect(page.get_by_text("customer months rated again")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("You proposed it: another person approves.").or_(
+        page.get_by_text("This is for approver and controller.")
+    ).first).to_be_visible()  # fmt: skip
+    expect(page.get_by_role("button", name="Approve")).to_be_disabled()
+    shot(page, "rate-simulated")
+    cora.page.goto(page.url)
+    refuse_barriers(cora.page, "a simulated proposal")
+    cora.page.get_by_label("Reason").fill("as noticed")
+    cora.page.get_by_role("button", name="Approve").click()
+    expect(cora.page.locator("main ul").last).to_contain_text("approved", timeout=30_000)
+    shot(cora.page, "rate-approved")
+    for watched in (rita, cora):
         assert watched.strangers == []
         assert watched.errors == []
 

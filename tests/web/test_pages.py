@@ -336,6 +336,16 @@ def test_a_first_visit_without_anything_says_what_will_come(world: World) -> Non
     assert browser.get("/usage.csv").status_code == 404
 
 
+def test_without_the_store_a_page_says_so(filled: World) -> None:
+    filled.shelf.gone = True
+    browser = filled.signed_in("acme-viewer")
+    answer = browser.get("/usage")
+    assert answer.status_code == 503
+    assert "so no number is shown" in answer.text
+    assert "127.0.0.1:9" not in answer.text
+    assert values(browser.get("/invoices").text)[0] == "140"
+
+
 def test_without_the_books_a_page_says_so_and_shows_no_number(world: World) -> None:
     gone = Database(URL.create("postgresql", "u", "p", "127.0.0.1", a_free_port(), "tieout"))
     face = Face("portal", "Billing", ADDRESS, PostgresWebSessions(gone), world.clock)

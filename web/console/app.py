@@ -6,7 +6,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 from temporalio.service import RPCError
 
-from runtime.console import Console, TemporalUnreachable
+from runtime.console import Console
+from runtime.reach import TemporalUnreachable
 from web.app import app_of
 from web.console import (
     approval,
@@ -18,6 +19,7 @@ from web.console import (
     invoices,
     journal,
     period,
+    rate_drafts,
     rates,
     reports,
 )
@@ -48,6 +50,9 @@ def console_of(face: Face, console: Console, provider: Provider, word: str) -> F
     def home() -> RedirectResponse:
         return RedirectResponse("/close", 303)
 
-    for pages in (closes, exceptions, approval, customers, invoices, period, journal, reports, rates, contracts, audit):
+    for pages in (
+        closes, exceptions, approval, customers, invoices, period, journal, reports, rate_drafts, rates, contracts,
+        audit,
+    ):  # fmt: skip
         app.include_router(pages.router)
     return app

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import Role, State
 from models.visitor import Visitor
-from web.console.reading import Month, Reason, Revision, back, console_of, known
+from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
@@ -15,6 +15,8 @@ from web.tables import download
 router = APIRouter()
 APPROVERS = (Role.APPROVER, Role.CONTROLLER)
 Approver = Annotated[Visitor, Depends(having(*APPROVERS))]
+MOST_CHANGES = 200
+"""Changes a page lists, the largest first; the CSV has all."""
 FLUX_COLUMNS = (
     "customer", "product", "currency", "before", "now", "change", "volume", "mix", "price", "new", "lost", "late",
     "explain",
@@ -29,18 +31,19 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
     waiting = console.waiting(month, revision)
     standings = console.books.standings(month, revision)
     clean = [one for one in waiting if not one.open_findings]
-    engines = {one.statement.engine for one in waiting}
+    engines = console.engines(month, waiting)
     parked = [one.customer for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
     held = console.books.exceptions(month, revision)
+    flux = console.flux(month, revision)
+    changed = [row for row in flux.rows if row.change]
     checks = [
         ("No finding holds a customer", not held, f"{len(held)} findings hold somebody"),
         ("No customer is parked by a refusal", not parked, ", ".join(parked) or "nobody is"),
-        ("All statements were rated by the same engine", len(engines) <= 1, ", ".join(sorted(engines)) or "none waits"),
+        ("All statements were rated by the same engine", len(engines) <= 1, ", ".join(engines) or "none waits"),
         (
             "Lines sum to each total, and no pool is below zero",
             True,
-            f"{len([line for one in waiting for line in one.statement.lines]):,} lines of {len(waiting)} statements;"
-            " a statement that does not tie cannot be stored",
+            f"{len(waiting)} statements; one that does not tie cannot be stored",
         ),
     ]
     return face_of(request).page(
@@ -52,9 +55,12 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         waiting=waiting,
         clean=clean,
         checks=checks,
-        flux=console.flux(month, revision),
+        flux=flux,
+        changes=changed[:MOST_CHANGES],
+        count=len(changed),
         list_fingerprint=console.list_fingerprint(clean),
         may=bool(set(APPROVERS) & set(person.person.roles)),
+        **reach(request, standings),
     )
 
 

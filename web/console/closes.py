@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from models.close import Role, Stage, Standing, State
 from models.visitor import Visitor
-from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known
+from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.live import live
 from web.problem import not_found
@@ -19,6 +19,7 @@ from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
 
 router = APIRouter()
+ENDED = (State.DONE, State.SKIPPED)
 TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
@@ -29,7 +30,7 @@ COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "stateme
 @router.get("/close")
 def closes(request: Request, person: SignedIn) -> Response:
     """Show the periods."""
-    return face_of(request).page(request, "console/closes.html", visitor=person, closes=console_of(request).closes())
+    return face_of(request).page(request, "console/closes.html", visitor=person, **_list(request))
 
 
 @router.get("/live/close", dependencies=[Depends(visitor)])
@@ -38,7 +39,7 @@ async def closes_live(request: Request) -> Response:
 
     def read() -> str:
         visitor(request)  # who was signed out sees nothing more
-        return face_of(request).fragment(LIST, closes=console_of(request).closes())
+        return face_of(request).fragment(LIST, **_list(request))
 
     return live(request, read)
 
@@ -77,10 +78,11 @@ def close(
 
 
 @router.get("/live/close/{month}", dependencies=[Depends(visitor)])
-async def close_live(
+def close_live(
     request: Request, month: Month, revision: Revision = 1, stage: Name = None, state: Name = None
 ) -> Response:
     """Send a close again whenever something of it moves."""
+    known(request, month, revision)
 
     def read() -> str:
         visitor(request)
@@ -99,6 +101,13 @@ def customers_csv(
     return download(f"close-{month}@{revision}", COLUMNS, [_cells(one) for one in rows])
 
 
+def _list(request: Request) -> dict[str, Any]:
+    console = console_of(request)
+    closes = console.closes()
+    newest = console.books.standings(closes[0].month, closes[0].revision) if closes else ()
+    return {"closes": closes, **reach(request, newest)}
+
+
 def _of(request: Request, month: str, revision: int, stage: str | None, state: str | None) -> dict[str, Any]:
     console = console_of(request)
     summary = console.close(month, revision)
@@ -113,12 +122,13 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "stages": _stages(standings),
         "standings": _shown(standings, stage, state),
         "customers": len(standings),
-        "ended": len([one for one in standings if one.state in (State.DONE, State.SKIPPED)]),
+        "ended": len([one for one in standings if one.state in ENDED]),
         "approvals": len([one for one in standings if (one.stage, one.state) == (Stage.APPROVE, State.WAITING)]),
         "parked": len([one for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]),
         "open_findings": open_findings,
         "at_risk": console.at_risk(open_findings),
         "links": console.links,
+        **reach(request, standings),
         "filters": {"stage": stage, "state": state},
     }
 
@@ -129,12 +139,14 @@ def _stages(standings: Sequence[Standing]) -> list[dict[str, Any]]:
     places = [order.index(one.stage) for one in standings]
     rail = []
     for at, stage in enumerate(order):
+        not_past = [one for one in standings if order.index(one.stage) <= at]
         here = [one for one in standings if one.stage is stage]
         done = [one for one in here if one.state is State.DONE]
         rail.append(
             {
                 "name": stage.value,
                 "past": len([place for place in places if place > at]) + len(done),
+                "through": bool(standings) and all(one.state in ENDED for one in not_past),
                 "states": Counter(one.state.value for one in here if one.state is not State.DONE),
             }
         )

@@ -1,11 +1,13 @@
-"""Contracts: each customer's terms clause by clause, and what an amendment changed."""
+"""Contracts: each customer's terms clause by clause, what each means and made last month, what an amendment changed."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from billing.contract_diff import clauses_of, differences
+from billing.contract_diff import differences
+from billing.meaning import Meaning, examples, meanings
 from models.contract import Contract
+from models.statement import RatedLine, Statement
 from web.console.customers import Customer
 from web.console.reading import console_of
 from web.face import face_of
@@ -13,9 +15,8 @@ from web.problem import not_found
 from web.sessions import SignedIn
 
 router = APIRouter()
-CLAUSES = (
-    "prices", "fees", "entitlements", "commitments", "credits", "discounts", "minimums", "maximums", "tax",
-)  # fmt: skip
+MOST_EXAMPLES = 3
+"""Lines of the last issued month that are shown under a clause."""
 
 
 @router.get("/contracts")
@@ -32,22 +33,27 @@ def contract(request: Request, person: SignedIn, customer: Customer) -> Response
     versions = console_of(request).terms.contracts(customer)
     if not versions:
         raise not_found()
-    shown = []
+    shown, issued = [], {}
     for number, version in enumerate(versions):
         before = next((one for one in reversed(versions[:number]) if one.contract == version.contract), None)
-        shown.append((version, _clauses(version), list(differences(before, version)) if before else []))
+        if version.contract not in issued:
+            issued[version.contract] = console_of(request).newest_issued(version.contract)
+        worked = issued[version.contract]
+        changes = list(differences(before, version)) if before else []
+        shown.append((version, _clauses(version, worked), changes, worked))
     return face_of(request).page(
         request, "console/contract.html", visitor=person, customer=customer, versions=list(reversed(shown))
     )
 
 
-def _clauses(version: Contract) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return each clause of a contract: its kind, its name, and what it says."""
+def _clauses(
+    version: Contract, worked: Statement | None
+) -> list[tuple[Meaning, list[tuple[str, str]], tuple[RatedLine, ...]]]:
+    """Return each clause of a contract: what it means, what it says, and lines it made in the last issued month."""
     found = []
-    for kind, content in clauses_of(version).items():
-        if kind in CLAUSES and isinstance(content, dict):
-            for name, clause in content.items():
-                found.append((kind, name, [(place, text) for place, text in _said(clause) if text]))
+    for one in meanings(version):
+        said = [(place, text) for place, text in _said(one.clause.model_dump(mode="json")) if text]
+        found.append((one, said, examples(one, worked)[:MOST_EXAMPLES] if worked else ()))
     return found
 
 

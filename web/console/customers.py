@@ -1,14 +1,17 @@
 """A customer's close: its statement with every line's explanation, its pools and sources, and what is decided on it."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
+from billing.statement_changes import changes
 from models.close import DecisionKind, Role, Standing
 from models.visitor import Visitor
+from runtime.desk import DecisionNotTaken
 from runtime.sign_in import link_to, new_id, new_token
-from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key
+from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key, reach
 from web.face import face_of
 from web.problem import not_found
 from web.sessions import VIEW_AS_LASTS, SignedIn, having, token_in
@@ -41,13 +44,14 @@ def customer_close(
         link=console.links.customer(month, revision, customer),
         may={role.value for role in person.person.roles},
         key=new_key(),
+        **reach(request, [standing]),
     )
 
 
 @router.post("/close/{month}/customers/{customer}/decide")
 async def decide(
     request: Request,
-    _person: Finance,
+    person: Finance,
     month: Month,
     customer: Customer,
     kind: Annotated[DecisionKind, Form()],
@@ -58,7 +62,8 @@ async def decide(
 ) -> Response:
     """Decide on the statement that was seen, or on the stage where the customer stands.
 
-    The workflow judges: who prepared may not approve, and a statement that changed meanwhile is not approved.
+    The workflow judges: who prepared may not approve, and a statement that changed meanwhile is not approved; then
+    what changed is shown.
     """
     standing = _standing(request, month, revision, customer)
     if kind in ON_STATEMENT and fingerprint:
@@ -67,7 +72,13 @@ async def decide(
         subject = standing.stage.value
     else:
         raise not_found()
-    await console_of(request).decide(token_in(request), kind, month, revision, customer, subject, reason, key)
+    try:
+        await console_of(request).decide(token_in(request), kind, month, revision, customer, subject, reason, key)
+    except DecisionNotTaken as refused:
+        changed = _changed(request, person, month, revision, customer, fingerprint, refused)
+        if changed is None:
+            raise
+        return changed
     return RedirectResponse(back(month, revision, f"/customers/{customer}"), 303)
 
 
@@ -81,6 +92,31 @@ def view_as(request: Request, _person: Finance, customer: Customer) -> Response:
     ):
         raise not_found()
     return RedirectResponse(link_to(portal, token), 303)
+
+
+def _changed(
+    request: Request, person: Visitor, month: str, revision: int, customer: str, seen: str, refused: DecisionNotTaken
+) -> Response | None:
+    """Return what is another than the statement that was seen; None where that one still stands."""
+    books, now = console_of(request).books, _standing(request, month, revision, customer).references.get("statement")
+    before, after = (books.statement(one) if one else None for one in (seen, now))
+    if seen == now or before is None or after is None:
+        return None
+    return face_of(request).page(
+        request,
+        "console/changed.html",
+        HTTPStatus.CONFLICT,
+        visitor=person,
+        month=month,
+        revision=revision,
+        customer=customer,
+        refused=refused,
+        seen=before,
+        seen_as=seen,
+        now_said=after,
+        now_as=now,
+        lines=changes(before, after),
+    )
 
 
 def _standing(request: Request, month: str, revision: int, customer: str) -> Standing:

@@ -10,7 +10,7 @@ from models.close import Role, State
 from models.reconciliation import Answer, Cause
 from models.reports import OpenFinding
 from models.visitor import Visitor
-from web.console.reading import Month, Name, Reason, Revision, back, console_of, known
+from web.console.reading import Month, Name, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
@@ -38,9 +38,8 @@ def exceptions(
     known(request, month, revision)
     console = console_of(request)
     found = _shown(request, month, revision, cause, customer, everything)
-    parked = [
-        one for one in console.books.standings(month, revision) if one.state in (State.NEEDS_ATTENTION, State.REJECTED)
-    ]
+    standings = console.books.standings(month, revision)
+    parked = [one for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
     held = [one for one in found if one.holds]
     return face_of(request).page(
         request,
@@ -56,6 +55,7 @@ def exceptions(
         owners=[one for one in console.books.people() if {Role.PREPARER, Role.CONTROLLER} & set(one.roles)],
         filters={"cause": cause, "customer": customer, "everything": everything},
         age=lambda one: age_text(one.age(console.now())),
+        **reach(request, standings),
     )
 
 

@@ -12,7 +12,7 @@ from web.sessions import SignedIn, visitor
 from web.tables import download
 
 router = APIRouter()
-MOST = 500
+MOST = 300
 """Postings a page shows; the CSV has all."""
 
 AccountCode = Annotated[Account | None, Chosen, Query()]
@@ -34,14 +34,14 @@ def journal(
     """Show a period of the journal; the newest that has a close, when none is chosen."""
     console = console_of(request)
     month = period or _newest(request)
-    lines = console.books.journal(month, customer or None, account, as_of=as_of) if month else ()
+    books, whose = console.books, customer or None
     return face_of(request).page(
         request,
         "console/journal.html",
         visitor=person,
         month=month,
-        lines=lines[:MOST],
-        count=len(lines),
+        lines=books.journal(month, whose, account, as_of=as_of, first=MOST) if month else (),
+        count=books.count_postings(month, whose, account, as_of) if month else 0,
         balances=console.books.trial_balance(month, as_of=as_of) if month else (),
         grants=console.books.roll_forward(month, customer or None) if month else (),
         accounts=list(Account),

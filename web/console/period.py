@@ -1,5 +1,6 @@
 """Period: its tie-outs with both sides' numbers, who signed them, what is in the way, and the lock."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -8,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from models.close import Role
 from models.control import PeriodState, TieOutName
 from models.visitor import Visitor
-from web.console.reading import Month, Reason, Revision, back, console_of, known
+from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in
 
@@ -22,7 +23,8 @@ Locker = Annotated[Visitor, Depends(having(Role.CONTROLLER))]
 def period(request: Request, person: SignedIn, month: Month, revision: Revision = 1) -> Response:
     """Show how the accounting period stands."""
     known(request, month, revision)
-    found = console_of(request).period(month, revision)
+    console = console_of(request)
+    found = console.period(month, revision)
     return face_of(request).page(
         request,
         "console/period.html",
@@ -32,7 +34,9 @@ def period(request: Request, person: SignedIn, month: Month, revision: Revision 
         period=found,
         signed={one.name: one for one in found.signatures if one.stands},
         locked=found.state is PeriodState.LOCKED,
+        asked=console.asked_to_reopen(month, revision),
         may={role.value for role in person.person.roles},
+        **reach(request, console.books.standings(month, revision)),
     )
 
 
@@ -57,6 +61,21 @@ def sign(
     """Sign a tie-out's numbers as they are shown."""
     known(request, month, revision)
     console_of(request).sign(token_in(request), month, revision, name, fingerprint, reason)
+    return RedirectResponse(back(month, revision, "/period"), 303)
+
+
+@router.post("/close/{month}/period/reopen")
+async def reopen(
+    request: Request,
+    _person: Signer,
+    month: Month,
+    reason: Reason = "",
+    hours: Annotated[int, Form(ge=1, le=240)] = 24,
+    revision: Revision = 1,
+) -> Response:
+    """Ask to open a locked period again, or, as a controller who did not ask, open it; every signature is dropped."""
+    known(request, month, revision)
+    await console_of(request).reopen(token_in(request), month, revision, reason, timedelta(hours=hours))
     return RedirectResponse(back(month, revision, "/period"), 303)
 
 

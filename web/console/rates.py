@@ -7,8 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from models.close import DecisionKind, Role
 from models.visitor import Visitor
-from web.console.reading import Name, OneInstant, Reason, console_of
+from web.console.reading import Name, OneInstant, Reason, console_of, reach
 from web.face import face_of
+from web.live import live
 from web.problem import not_found
 from web.sessions import SignedIn, having, token_in, visitor
 from web.tables import download
@@ -34,6 +35,7 @@ def rates(request: Request, person: SignedIn, card: Name = None, meter: Name = N
         rates=found,
         inbox=console.rate_changes.inbox(),
         filters={"card": card, "meter": meter, "at": at.isoformat() if at else None},
+        **reach(request),
     )
 
 
@@ -63,7 +65,23 @@ def change(request: Request, person: SignedIn, proposal: str) -> Response:
         raise not_found()
     may = bool({Role.APPROVER, Role.CONTROLLER} & set(person.person.roles))
     mine = view.proposed_by == person.person.id
-    return face_of(request).page(request, "console/rate_change.html", visitor=person, view=view, may=may, mine=mine)
+    return face_of(request).page(
+        request, "console/rate_change.html", visitor=person, view=view, may=may, mine=mine, **reach(request)
+    )
+
+
+@router.get("/live/rates/changes/{proposal}", dependencies=[Depends(visitor)])
+def change_live(request: Request, proposal: str) -> Response:
+    """Send the steps of a change again whenever it takes one."""
+    changes = console_of(request).rate_changes
+    if changes.proposal(proposal) is None:
+        raise not_found()
+
+    def read() -> str:
+        visitor(request)
+        return face_of(request).fragment("console/rate_steps.html", view=changes.proposal(proposal))
+
+    return live(request, read)
 
 
 @router.post("/rates/changes/{proposal}/simulate")

@@ -1,12 +1,15 @@
 """Reading: the console's reader of the books, and the parts of an address and a form that its pages share."""
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 from uuid import UUID, uuid4
 
+from anyio import from_thread
 from fastapi import Form, Path, Query, Request
 from pydantic import BeforeValidator, StringConstraints
 
+from models.close import Standing
 from models.value import Instant
 from runtime.console import Console
 from web.problem import not_found
@@ -50,6 +53,15 @@ def known(request: Request, month: str, revision: int) -> None:
     """Raise not_found unless there is such a close."""
     if console_of(request).close(month, revision) is None:
         raise not_found()
+
+
+def reach(request: Request, standings: Sequence[Standing] = ()) -> dict[str, Any]:
+    """Return what `console/degraded.html` needs: whether the workflows answer, and when what is shown last moved.
+
+    Called from a page's thread, not from the event loop.
+    """
+    moved = max((one.at for one in standings), default=None)
+    return {"answers": from_thread.run(console_of(request).reach.answers), "moved_at": moved}
 
 
 def new_key() -> str:

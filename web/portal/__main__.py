@@ -1,5 +1,6 @@
 """Serve the customers' pages and API: python -m web.portal --port 8082. As tieout_portal each asks for one customer."""
 
+from email.utils import parseaddr
 from typing import Annotated
 
 import typer
@@ -41,7 +42,8 @@ def main(
     store = wiring.store_of(config)
     sealer, client = wiring.sealer_of(config), wiring.webhook_client_of(config)
     hooks = desks(books, sealer, client, clock)
-    app = portal_of(face, Portal(books, store), send, config.entity, hooks)
+    ask = parseaddr(config.mail_from)[1] if mailer else None
+    app = portal_of(face, Portal(books, store), send, config.entity, hooks, ask)
     asked = wiring.database(config, "portal", PATIENCE_SECONDS)  # programs leave the pages' connections alone
     door = Door(
         Portal(asked, store),

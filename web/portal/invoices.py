@@ -44,7 +44,7 @@ def invoice(request: Request, guest: AsGuest, reference: str) -> Response:
     books = reader_of(request, guest)
     view = _found(books, reference)
     return face_of(request).page(
-        request, "portal/invoice.html", visitor=guest, days_to_share=DAYS, **_shown(books, view)
+        request, "portal/invoice.html", visitor=guest, days_to_share=DAYS, **_shown(books, view, request.app.state.ask)
     )
 
 
@@ -102,7 +102,7 @@ def shared(request: Request, token: str) -> HTMLResponse:
     books = portal_of(request).of(share.customer)
     view = _found(books, share.scope.removeprefix(SHARED))
     books.kept.looked(f"share:{share.id}", share.scope, face.clock.now())
-    return face.page(request, "portal/invoice.html", visitor=None, days_to_share=(), **_shown(books, view))
+    return face.page(request, "portal/invoice.html", visitor=None, days_to_share=(), **_shown(books, view, None))
 
 
 def _found(books: CustomerBooks, reference: str) -> InvoiceView:
@@ -112,7 +112,7 @@ def _found(books: CustomerBooks, reference: str) -> InvoiceView:
     return view
 
 
-def _shown(books: CustomerBooks, view: InvoiceView) -> dict[str, Any]:
+def _shown(books: CustomerBooks, view: InvoiceView, ask: str | None) -> dict[str, Any]:
     statement = books.statement(view.invoice.statement)
     if statement is None:
         raise not_found()
@@ -122,6 +122,7 @@ def _shown(books: CustomerBooks, view: InvoiceView) -> dict[str, Any]:
         "made_up": totals_by_kind(statement),
         "groups": _groups(statement, books.before(statement), books.days(statement)),
         "why": books.why(statement),
+        "ask": ask,
     }
 
 

@@ -16,6 +16,8 @@ from web.sessions import AsGuest
 
 router = APIRouter()
 Asked = Annotated[Month | None, Query()]
+MOST_CALLS = 500
+"""Calls a page lists."""
 By = Annotated[str, Query(max_length=64)]
 
 
@@ -35,6 +37,32 @@ def usage_day(request: Request, guest: AsGuest, day: Day) -> Response:
         raise not_found()
     hours = hours_of(books.usage(newest.statement), day, newest.statement.timezone)
     return face_of(request).page(request, "portal/usage_day.html", visitor=guest, newest=newest, day=day, hours=hours)
+
+
+@router.get("/usage/calls")
+def usage_calls(
+    request: Request, guest: AsGuest, day: Day, meter: Annotated[str, Query(max_length=128)] = ""
+) -> Response:
+    """Show the single calls of one day (of one meter), where events are sealed."""
+    books = reader_of(request, guest)
+    newest = books.newest(month_of(day))
+    if newest is None:
+        raise not_found()
+    found = books.calls(newest.statement, day)
+    chosen = [one for one in found or () if meter in ("", one.meter)]
+    books.kept.looked(guest.who, f"single calls of {day.isoformat()}", face_of(request).clock.now())
+    return face_of(request).page(
+        request,
+        "portal/usage_calls.html",
+        visitor=guest,
+        newest=newest,
+        day=day,
+        meter=meter,
+        opened=found is not None,
+        meters=sorted({one.meter for one in found or ()}),
+        count=len(chosen),
+        calls=chosen[:MOST_CALLS],
+    )
 
 
 @router.get("/usage.csv")

@@ -13,6 +13,8 @@ try {
   // No storage: the system's own theme stands.
 }
 
+const AGAIN_AFTER = 5000; // a stream that was refused is not tried again by the browser itself
+
 function follow(element) {
   const source = new EventSource(element.dataset.live);
   const told = document.querySelector(element.dataset.told || "[data-connection]");
@@ -20,7 +22,7 @@ function follow(element) {
   source.onmessage = (message) => replace(element, message.data);
   source.onerror = () => {
     if (told) told.textContent = "not live; this is as of the time shown";
-    if (source.readyState === EventSource.CLOSED) element.removeAttribute("aria-busy");
+    if (source.readyState === EventSource.CLOSED) setTimeout(follow, AGAIN_AFTER, element);
   };
   addEventListener("pagehide", () => source.close(), { once: true });
 }
@@ -83,8 +85,5 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  const here = document.querySelector(".side [aria-current]");
-  // Not scrollIntoView: that would move where the Tab key begins past the skip link.
-  if (here) here.closest(".side").scrollLeft = here.offsetLeft - innerWidth / 3;
   document.querySelectorAll("[data-live]").forEach(follow);
 });
