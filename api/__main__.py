@@ -8,6 +8,7 @@ import uvicorn
 from adapters.postgres.catalog import PostgresCatalog
 from adapters.postgres.keys import PostgresKeys
 from api.app import app_of
+from api.limiting import Limits
 from runtime import settings, wiring
 from runtime.clock import SystemClock
 from runtime.rooms import refuse_strangers
@@ -19,8 +20,10 @@ def main(
 ) -> None:
     """Serve until SIGINT or SIGTERM."""
     refuse_strangers()
-    books = wiring.database(settings.load(), "rates")
-    app = app_of(PostgresCatalog(books), PostgresKeys(books), SystemClock())
+    config = settings.load()
+    books = wiring.database(config, "rates")
+    limits = Limits(config.api_reads_per_minute, config.api_writes_per_minute)
+    app = app_of(PostgresCatalog(books), PostgresKeys(books), SystemClock(), limits)
     uvicorn.run(app, host=host, port=port, log_level="warning")
 
 

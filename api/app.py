@@ -12,6 +12,7 @@ from api import problem
 from api.access import Keys, needs
 from api.answers import tagged
 from api.index import Catalog, Edition, Index
+from api.limiting import Guarded, Limits
 from api.pages import MOST, Cursor, at_place
 from api.problem import Problem
 from billing import quote as rule
@@ -21,6 +22,8 @@ from models.usage import Dimensions
 from models.value import Exact, Frozen, Instant, instant_text
 
 MOST_LINES = 1_000
+MOST_BYTES = 1_000_000
+"""Of a quote: so many lines, with a thousand bytes each."""
 
 
 class Clock(Protocol):
@@ -113,7 +116,7 @@ class Healthy(BaseModel):
     head: int
 
 
-def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
+def app_of(catalog: Catalog, keys: Keys, clock: Clock, limits: Limits) -> FastAPI:
     """Return the rate API over a catalog."""
     app = FastAPI(
         title="Tieout rate API",
@@ -125,9 +128,10 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         dependencies=[Depends(problem.refuse_unknown)],
     )
     problem.told_by(app)
+    app.add_middleware(Guarded, most=MOST_BYTES)
     index = Index(catalog)
 
-    @app.get("/v1/rates", response_model=RatePage, dependencies=[Depends(needs(keys, Scope.RATES_READ))])
+    @app.get("/v1/rates", response_model=RatePage, dependencies=[Depends(needs(keys, Scope.RATES_READ, limits))])
     def rates(
         request: Request,
         card: str | None = None,
@@ -165,7 +169,9 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
         return tagged(request, answer, None if pinned else said)
 
     @app.get(
-        "/v1/rates/{rate_id:path}", response_model=RateHistory, dependencies=[Depends(needs(keys, Scope.RATES_READ))]
+        "/v1/rates/{rate_id:path}",
+        response_model=RateHistory,
+        dependencies=[Depends(needs(keys, Scope.RATES_READ, limits))],
     )
     def rate(request: Request, rate_id: str, as_known_at: Instant | None = None) -> Response:
         """Return the version of this id as known at an instant, and all that was ever known under it."""
@@ -176,7 +182,7 @@ def app_of(catalog: Catalog, keys: Keys, clock: Clock) -> FastAPI:
             raise Problem(HTTPStatus.NOT_FOUND, "no_rate", f"nothing is known under the id {rate_id}")
         return tagged(request, RateHistory(rate=_rate(known[-1]), history=tuple(map(_rate, rows))))
 
-    @app.post("/v1/quote", response_model=QuoteAnswer, dependencies=[Depends(needs(keys, Scope.QUOTE))])
+    @app.post("/v1/quote", response_model=QuoteAnswer, dependencies=[Depends(needs(keys, Scope.QUOTE, limits))])
     def quote(request: Request, asked: QuoteRequest) -> Response:
         """Price usages at a card's list prices, each by the version in force at its instant."""
         book = index.edition().book_known_at(asked.as_known_at)

@@ -34,9 +34,13 @@ class Limits:
         default_factory=lambda: SlidingWindowCounterRateLimiter(MemoryStorage())
     )
 
-    def spend(self, request: Request, who: str) -> None:
-        """Count a question of somebody's, and note for the answer what is left; raises Problem 429."""
-        name, most = ("read", self.reads) if request.method in SAFE else ("write", self.writes)
+    def spend(self, request: Request, who: str, *, changes: bool | None = None) -> None:
+        """Count a question of somebody's, and note for the answer what is left; raises Problem 429.
+
+        `changes` says whether it is a write, where its method does not.
+        """
+        wrote = request.method not in SAFE if changes is None else changes
+        name, most = ("write", self.writes) if wrote else ("read", self.reads)
         item = RateLimitItemPerMinute(most, namespace=name)
         taken = self._counter.hit(item, who)
         stats = self._counter.get_window_stats(item, who)
@@ -53,8 +57,8 @@ class Limits:
 class Guarded:
     """Refuses bodies longer than any of ours, and adds the headers that every answer has."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, most: int = MOST_BYTES) -> None:
+        self._app, self._most = app, most
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,7 +74,7 @@ class Guarded:
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        refused = _refused(scope)
+        refused = _refused(scope, self._most)
         if refused is not None:
             answer = problem.answer(refused.status, refused.kind, refused.detail, {})
             await answer(scope, receive, with_headers)
@@ -78,11 +82,11 @@ class Guarded:
         await self._app(scope, receive, with_headers)
 
 
-def _refused(scope: Scope) -> Problem | None:
+def _refused(scope: Scope, most: int) -> Problem | None:
     headers = Request(scope).headers
     if headers.get("transfer-encoding") is not None:
         return Problem(HTTPStatus.LENGTH_REQUIRED, "no_length", "a body says its length")
     length = headers.get("content-length", "0")
-    if not (length.isdecimal() and int(length) <= MOST_BYTES):
-        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", f"a body has at most {MOST_BYTES} bytes")
+    if not (length.isdecimal() and int(length) <= most):
+        return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_long", f"a body has at most {most} bytes")
     return None

@@ -40,6 +40,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         HTTPStatus.FORBIDDEN,
         HTTPStatus.NOT_FOUND,
         HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.TOO_MANY_REQUESTS,
     )
 }
 """How every question may be refused, for the OpenAPI page."""

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api.app import app_of
+from api.limiting import Limits
 from tests.api.test_rate_api import Noon, Ring, Shelf, a_rate
 
 
@@ -20,7 +21,7 @@ def shelf() -> Shelf:
     return kept
 
 
-schema = schemathesis.openapi.from_asgi("/openapi.json", app_of(shelf(), Ring(), Noon()))
+schema = schemathesis.openapi.from_asgi("/openapi.json", app_of(shelf(), Ring(), Noon(), Limits(100_000, 100_000)))
 
 
 @schema.parametrize()

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import app_of
+from api.limiting import Limits
 from models.rate_card import RateVersion
 from models.rate_change import KnownRate
 
@@ -95,7 +96,7 @@ def shelf() -> Shelf:
 
 @pytest.fixture
 def client(shelf: Shelf) -> TestClient:
-    client = TestClient(app_of(shelf, Ring(), Noon()), raise_server_exceptions=False)
+    client = TestClient(app_of(shelf, Ring(), Noon(), Limits()), raise_server_exceptions=False)
     client.headers["Authorization"] = "Bearer both"
     return client
 
@@ -242,3 +243,15 @@ def test_the_openapi_page_describes_all_of_it(client: TestClient) -> None:
     refused = paths["/v1/quote"]["post"]["responses"]["422"]["content"]
     assert list(refused) == ["application/problem+json"]
     assert Decimal(client.get("/healthz").json()["head"]) == 4
+
+
+def test_who_asks_too_often_is_told_when_to_come_again_and_a_quote_is_a_question(shelf: Shelf) -> None:
+    limited = TestClient(app_of(shelf, Ring(), Noon(), Limits(reads=2, writes=1)), raise_server_exceptions=False)
+    limited.headers["Authorization"] = "Bearer both"
+    quote = {"card": "list", "lines": [line()]}
+    statuses = [limited.post("/v1/quote", json=quote).status_code, limited.get("/v1/rates").status_code]
+    refused = limited.post("/v1/quote", json=quote)
+    assert statuses == [200, 200]
+    assert (refused.status_code, refused.json()["type"]) == (429, "urn:tieout:problem:too_many")
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert limited.get("/v1/rates", headers={"Authorization": "Bearer read"}).status_code == 200

@@ -87,6 +87,22 @@ def test_a_month_from_start_to_lock_by_programs(faces: Faces) -> None:
     refused = pia.write(f"{CLOSE}/customers/lyra/decisions", {"kind": "approve", "fingerprint": lyra["fingerprint"]})
     assert (refused.status_code, refused.json()["facts"]) == (409, {"code": "preparer_may_not_approve"})
 
+    # She gives gale's one finding to Cora, answers it herself, and takes the answer back.
+    [gale] = pia.all(f"{CLOSE}/findings", customer="gale")
+    finding = gale["open"]["finding"]
+    body = {"finding": finding["id"], "owner": "cora", "reason": "her release"}
+    assert pia.write(f"{CLOSE}/findings/assign", body).json()["verdict"]["code"] == "taken"
+    [gale] = pia.all(f"{CLOSE}/findings", customer="gale")
+    assert gale["open"]["owner"] == "cora"
+    body = {"finding": finding["id"], "answer": "accept", "source": finding["against"], "reason": "seconds"}
+    assert pia.write(f"{CLOSE}/findings/resolve", body).json()["verdict"]["code"] == "taken"
+    until(lambda: pia.all(f"{CLOSE}/approvals"), lambda found: "gale" in [one["standing"]["customer"] for one in found])
+    assert pia.all(f"{CLOSE}/findings", customer="gale") == []
+    body = {"finding": finding["id"], "reason": "another day's log"}
+    assert pia.write(f"{CLOSE}/findings/reverse", body).json()["verdict"]["code"] == "taken"
+    until(lambda: pia.all(f"{CLOSE}/findings", customer="gale"), bool)
+    settled(pia, {"waiting", "needs_attention"})
+
     # She answers each kind of finding at once, and Cora takes the account nobody knows out.
     held: dict[str, list[str]] = {}
     for one in pia.all(f"{CLOSE}/findings"):
@@ -105,6 +121,14 @@ def test_a_month_from_start_to_lock_by_programs(faces: Faces) -> None:
     settled(pia, {"waiting", "skipped"})
     until(lambda: pia.all(f"{CLOSE}/approvals"), lambda found: len(found) == CUSTOMERS - 1)
     assert pia.all(f"{CLOSE}/findings") == []
+
+    # Abby sends lyra's statement back; Pia has it rated once more.
+    body = {"kind": "reject", "fingerprint": lyra["fingerprint"], "reason": "which purchase order?"}
+    assert abby.write(f"{CLOSE}/customers/lyra/decisions", body).json()["verdict"]["code"] == "taken"
+    until(lambda: [one for one in settled(pia, {"waiting", "skipped", "rejected"}) if one["state"] == "rejected"], bool)
+    body = {"kind": "retry", "reason": "it is on the contract now"}
+    assert pia.write(f"{CLOSE}/customers/lyra/decisions", body).json()["verdict"]["code"] == "taken"
+    until(lambda: pia.all(f"{CLOSE}/approvals"), lambda found: len(found) == CUSTOMERS - 1)
 
     # Aron signs the list; what needs two people waits for Abby.
     to_sign = aron.client.get(f"{CLOSE}/approvals/list").json()
