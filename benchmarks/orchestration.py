@@ -88,14 +88,15 @@ def real_queues(outside: Outside) -> dict[str, Queue]:
 
 
 def empty_queues(real: Mapping[str, Queue], deeds: EmptyDeeds) -> dict[str, Queue]:
-    """Return the same queues, each with the empty deeds of the same names."""
+    """Return the same queues with empty deeds of the same names; one that a close does not use is left out."""
     by_name = {name_of(deed): deed for deed in deeds.all()}
-    return {
+    mapped = {
         role: replace(
             queue, activities=[by_name[name_of(deed)] for deed in queue.activities if name_of(deed) in by_name]
         )
         for role, queue in real.items()
     }
+    return {role: queue for role, queue in mapped.items() if queue.activities or queue.workflows}
 
 
 class Cpu:

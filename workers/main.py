@@ -28,6 +28,9 @@ log = structlog.get_logger("workers")
 CACHED_WORKFLOWS = 2_000
 """At least the customers in progress at once: below that each wake-up replays its whole history."""
 
+WORKFLOW_TASKS = 8
+"""Taken at a time: one loop runs them, and what waits here times out after ten seconds, what waits there does not."""
+
 
 def worker_for(role: str, queue: Queue, client: Client, config: settings.Settings, pool: ThreadPoolExecutor) -> Worker:
     """Return the worker of a role, with the limits of its queue."""
@@ -42,6 +45,7 @@ def worker_for(role: str, queue: Queue, client: Client, config: settings.Setting
         activity_executor=pool,
         max_concurrent_activities=slots,
         max_cached_workflows=CACHED_WORKFLOWS if queue.workflows else 0,
+        max_concurrent_workflow_tasks=WORKFLOW_TASKS,
         max_task_queue_activities_per_second=config.stripe_per_second if role == "stripe" else None,
         disable_eager_activity_execution=role == "stripe",
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
