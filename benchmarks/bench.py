@@ -24,7 +24,7 @@ from devstack.up import Stack
 from runtime.engine import engine_id
 
 LAST = Path(__file__).with_name("last.json")
-AFTER = ("differences", "pages", "shards", "month")
+AFTER = ("differences", "pages", "console_pages", "shards", "month")
 """What is measured in processes of their own, one at a time, each with a table of its own."""
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
