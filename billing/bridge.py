@@ -12,9 +12,9 @@ from models.statement import LineKind, Statement
 from models.value import Exact, Value
 
 PARTS = {
-    "volume": "More or less used",
-    "mix": "Used differently",
-    "price": "Other prices",
+    "volume": "How much was used",
+    "mix": "How it was used",
+    "price": "Prices",
     "new": "New",
     "lost": "No longer there",
     "late": "Reported late",

@@ -27,7 +27,7 @@ def test_from_one_month_to_the_next() -> None:
     assert (found.first, found.last, found.change) == (D("190.00"), D("176.00"), D("-14.00"))
     # calls have no quantity here, so their 30.00 more is another price; then what is not compared.
     assert [(step.name, step.amount) for step in found.steps] == [
-        ("Other prices", D("30.00")),
+        ("Prices", D("30.00")),
         ("New", D("5.00")),
         ("Credit bought", D("-40.00")),
         ("Paid by credits", D("-25.00")),
