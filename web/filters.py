@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -74,6 +75,7 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+@lru_cache
 def state(name: str) -> Markup:
     """Return a state as icon and word, never colour alone."""
     icon, kind = STATES.get(name, ("\N{WHITE CIRCLE}", "quiet"))
