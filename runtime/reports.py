@@ -23,6 +23,7 @@ from models.period import month_of
 from models.refusal import Refusal
 from models.reports import Report
 from models.statement import Statement
+from runtime import at_hand
 
 AT_ONCE = 200
 """Statements read by one question."""
@@ -118,6 +119,7 @@ class ReportsAtHand:
         if kept is None or kept[0] != stamp:
             kept = stamp, self._made(month, revision)
             self._kept[month, revision] = kept
+            at_hand.settle()
         found = kept[1][name]
         if isinstance(found, Refusal):
             raise found
