@@ -150,7 +150,7 @@ def _signed_in(owner: str, url: str) -> Iterator[httpx.Client]:
     token, now = new_token(), datetime.now(UTC)
     PostgresWebSessions(role).open_person(ISSUER, "cora", new_id(), token, now, now + timedelta(hours=1))
     role.dispose()
-    with httpx.Client(base_url=url, trust_env=False, timeout=120, cookies={"tieout-console": token}) as browser:
+    with httpx.Client(base_url=url, trust_env=False, timeout=600, cookies={"tieout-console": token}) as browser:
         yield browser
 
 

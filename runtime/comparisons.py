@@ -7,6 +7,7 @@ from adapters.postgres.books import Books
 from billing.flux import DEFAULT_THRESHOLD, flux, together
 from models.flux import Flux, FluxRow
 from models.reports import RatedView
+from runtime import at_hand
 
 AT_ONCE = 50
 """Statements read at a time: a thousand of them are not held together."""
@@ -58,3 +59,5 @@ class Comparisons:
                 this, prior = found[one.statement], [found[one.prior]] if one.prior else []
                 compared = flux(prior, [this], month, DEFAULT_THRESHOLD)
                 self._kept[one.statement, one.prior] = _Compared(compared.rows, this.engine)
+        if missing:
+            at_hand.settle()

@@ -67,6 +67,22 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """What a close's signature rests on: where all stand, what holds them, what waits, and the month before."""
+
+    standings: tuple[Standing, ...]
+    held: tuple[OpenFinding, ...]
+    waiting: tuple[Waiting, ...]
+    flux: Flux
+    engines: tuple[str, ...]
+
+    @property
+    def clean(self) -> tuple[Waiting, ...]:
+        """What waits and is held by no finding: what may be signed as one list."""
+        return tuple(one for one in self.waiting if not one.open_findings)
+
+
+@dataclass(frozen=True)
 class Links:
     """Where an engineer looks on: the Temporal UI."""
 
@@ -138,15 +154,19 @@ class Console:
                 amounts.setdefault(one.at_risk.currency, []).append(abs(one.at_risk.amount))
         return {currency: total(parts) for currency, parts in sorted(amounts.items())}
 
-    def waiting(self, month: str, revision: int) -> tuple[Waiting, ...]:
-        """Return the statements that wait for their approval, by customer."""
-        held = Counter(one.finding.customer for one in self.books.exceptions(month, revision) if one.holds)
-        rated = {one.customer: one for one in self.books.rated(month, revision)}
-        return tuple(
-            Waiting(one, rated[one.customer], held[one.customer])
-            for one in self.books.standings(month, revision)
-            if (one.stage, one.state) == (Stage.APPROVE, State.WAITING) and one.customer in rated
+    def approval(self, month: str, revision: int) -> Approval:
+        """Return what a close's signature rests on."""
+        standings, rated = self.books.standings(month, revision), self.books.rated(month, revision)
+        held = tuple(one for one in self.books.exceptions(month, revision) if one.holds)
+        findings = Counter(one.finding.customer for one in held)
+        by_customer = {one.customer: one for one in rated}
+        waiting = tuple(
+            Waiting(one, by_customer[one.customer], findings[one.customer])
+            for one in standings
+            if (one.stage, one.state) == (Stage.APPROVE, State.WAITING) and one.customer in by_customer
         )
+        engines = self._comparisons.engines(month, [one.rated for one in waiting])
+        return Approval(standings, held, waiting, self._comparisons.flux(month, rated), engines)
 
     def prior(self, statement: Statement) -> Statement | None:
         """Return the issued statement of the contract's month before, or None."""
@@ -169,10 +189,6 @@ class Console:
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
         return self._comparisons.flux(month, self.books.rated(month, revision))
-
-    def engines(self, month: str, waiting: Sequence[Waiting]) -> tuple[str, ...]:
-        """Return which engines rated the statements that wait."""
-        return self._comparisons.engines(month, [one.rated for one in waiting])
 
     def decisions(self, month: str, revision: int, customer: str) -> list[tuple[Decision, Verdict | None]]:
         """Return the decisions on a customer's close, newest first, each with the workflow's verdict."""
@@ -294,7 +310,7 @@ class Console:
         Raises:
             ListChanged: the statements that wait are others now.
         """
-        clean = [one for one in self.waiting(month, revision) if not one.open_findings]
+        clean = self.approval(month, revision).clean
         if self.list_fingerprint(clean) != seen:
             raise ListChanged("the list changed since it was shown", now=self.list_fingerprint(clean)[:12])
         refused: dict[str, str] = {}

@@ -22,7 +22,11 @@ from models.entity import DEFAULT, Entity
 from models.period import month_of
 from models.refusal import Refusal
 from models.reports import Report
+from models.statement import Statement
+from runtime import at_hand
 
+AT_ONCE = 200
+"""Statements read by one question."""
 _BY_HAND = frozenset({DecisionKind.RESOLVE, DecisionKind.CORRECT, DecisionKind.RETRY, DecisionKind.REJECT})
 
 
@@ -38,8 +42,10 @@ def facts_of(database: Database, month: str, revision: int = 1, entity: Entity =
         and view.invoice.period <= month
         and (locked_at is None or view.issued.issued_at <= locked_at)
     )
-    found = {view.invoice.statement for view in invoices}
-    statements = [books.statement(fingerprint) for fingerprint in sorted(found)]
+    found = sorted({view.invoice.statement for view in invoices})
+    statements: dict[str, Statement] = {}
+    for first in range(0, len(found), AT_ONCE):
+        statements |= books.statements(found[first : first + AT_ONCE])
     customers = sorted({view.invoice.customer for view in invoices})
     terms = PostgresTerms(database)
     standings = books.standings(month, revision)
@@ -47,7 +53,7 @@ def facts_of(database: Database, month: str, revision: int = 1, entity: Entity =
     return Facts(
         month=month,
         entries=entries,
-        statements=[one for one in statements if one is not None],
+        statements=[statements[one] for one in found if one in statements],
         invoices=invoices,
         contracts=[one for customer in customers for one in terms.contracts(customer, locked_at)],
         standings=[_at_lock(one, locked_at) for one in standings],
@@ -113,6 +119,7 @@ class ReportsAtHand:
         if kept is None or kept[0] != stamp:
             kept = stamp, self._made(month, revision)
             self._kept[month, revision] = kept
+            at_hand.settle()
         found = kept[1][name]
         if isinstance(found, Refusal):
             raise found

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ def money(amount: Decimal, currency: str) -> Markup:
     """Return a booked amount as people read it, with the exact one for programs: <data value>1,234.50 USD</data>."""
     text = money_text(amount, currency).replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
     kind = "money negative" if amount < 0 else "money"
-    return Markup('<data class="{}" value="{}">{}</data>').format(kind, decimal_text(amount), text)
+    return _data(kind, amount, text)
 
 
 def booked(amount: str, currency: str) -> Markup:
@@ -31,14 +32,19 @@ def signed(amount: Decimal, currency: str) -> Markup:
     """Return a change with its sign."""
     plus = "+" if amount > 0 else ""
     text = f"{plus}{money_text(amount, currency)}".replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
-    return Markup('<data class="money" value="{}">{}</data>').format(decimal_text(amount), text)
+    return _data("money", amount, text)
 
 
 def quantity(number: Decimal, digits: int = 4) -> Markup:
     """Return a quantity, grouped; past so many digits after the point it is cut for the eye, whole for programs."""
     shown = f"{round(number, digits):,f}"
     shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
-    return Markup('<data class="quantity" value="{}">{}</data>').format(decimal_text(number), shown)
+    return _data("quantity", number, shown)
+
+
+def _data(kind: str, number: Decimal, text: str) -> Markup:
+    """Return a number for eye and program; a page may have thousands, and Markup.format is slow."""
+    return Markup(f'<data class="{kind}" value="{decimal_text(number)}">{escape(text)}</data>')
 
 
 def day(on: date) -> Markup:
@@ -66,7 +72,7 @@ def month(name: str) -> str:
 
 def short(fingerprint: str) -> Markup:
     """Return the beginning of a fingerprint, with the whole of it to be had."""
-    return Markup('<code title="{0}">{1}</code>').format(fingerprint, fingerprint[:SHORT])
+    return Markup(f'<code title="{escape(fingerprint)}">{escape(fingerprint[:SHORT])}</code>')
 
 
 def words(name: str) -> str:
@@ -74,6 +80,7 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+@lru_cache
 def state(name: str) -> Markup:
     """Return a state as icon and word, never colour alone."""
     icon, kind = STATES.get(name, ("\N{WHITE CIRCLE}", "quiet"))

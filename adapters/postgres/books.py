@@ -28,7 +28,6 @@ from models.reports import (
     RollForward,
 )
 from models.statement import Statement
-from models.tables.closes import CustomerCloseRow
 
 _CLOSES = """
     SELECT c.period, c.revision, c.opened_at, r.root,
@@ -127,19 +126,20 @@ _ISSUED = """
     ORDER BY s.period, i.revision
 """
 _RATED = """
-    SELECT c.customer, s.fingerprint AS statement, s.currency, s.total, s.lines,
-        p.prior, p.prior_total, p.prior_currency
-    FROM customer_closes c
-    JOIN statements s ON s.fingerprint = c.refs ->> 'statement'
-    LEFT JOIN LATERAL (
-        SELECT b.fingerprint AS prior, b.total AS prior_total, b.currency AS prior_currency
+    WITH before AS (
+        SELECT DISTINCT ON (b.contract) b.contract, b.fingerprint, b.total, b.currency
         FROM statements b
         JOIN invoices i ON i.statement = b.fingerprint
         JOIN issued_invoices o ON o.reference = i.reference
-        WHERE b.contract = s.contract AND b.period = :before
+        WHERE b.period = :before
             AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
-        ORDER BY i.revision LIMIT 1
-    ) p ON true
+        ORDER BY b.contract, i.revision
+    )
+    SELECT c.customer, s.fingerprint AS statement, s.currency, s.total, s.lines,
+        p.fingerprint AS prior, p.total AS prior_total, p.currency AS prior_currency
+    FROM customer_closes c
+    JOIN statements s ON s.fingerprint = c.refs ->> 'statement'
+    LEFT JOIN before p ON p.contract = s.contract
     WHERE c.period = :month AND c.revision = :revision
     ORDER BY c.customer
 """
@@ -227,7 +227,7 @@ class Books:
     def standings(self, month: str, revision: int = 1, customer: str | None = None) -> tuple[Standing, ...]:
         """Return where each customer's close stands, by customer."""
         rows = self._rows(_STANDINGS, month=month, revision=revision, customer=customer)
-        return tuple(standing_of(CustomerCloseRow(**row._mapping)) for row in rows)
+        return tuple(standing_of(row) for row in rows)
 
     def exceptions(
         self, month: str, revision: int = 1, customer: str | None = None, answered_too: bool = False

@@ -1,6 +1,7 @@
 """Closes: who started them, where customers stand, decisions and the workflow's verdicts."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
@@ -189,8 +190,8 @@ class PostgresCloses:
         return kept
 
 
-def standing_of(row: CustomerCloseRow) -> Standing:
-    """Return a projected row as its value."""
+def standing_of(row: Any) -> Standing:
+    """Return a projected row, or one with its columns, as its value."""
     return Standing(
         month=row.period,
         revision=row.revision,

@@ -8,6 +8,7 @@ revision = "0017"
 down_revision = "0016"
 
 RECEIVABLES = (
+    "CREATE INDEX invoices_by_statement ON tieout.invoices (statement)",
     "CREATE INDEX entries_by_invoice ON tieout.journal_entries (invoice) WHERE invoice IS NOT NULL",
     # By law, as the platform counts it: what we wrote off ourselves is not given away. The portal sees its own.
     f"""
@@ -47,4 +48,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take them back."""
     op.execute("DROP VIEW tieout.sealed_rows, tieout.receivables")
-    op.execute("DROP INDEX tieout.entries_by_invoice")
+    op.execute("DROP INDEX tieout.entries_by_invoice, tieout.invoices_by_statement")

@@ -1,5 +1,6 @@
 """Approval: what is to be signed, on one page: the statements, the checks, why they differ, and the signature."""
 
+from bisect import bisect_left
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -28,14 +29,10 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
     """Show what is to be signed."""
     known(request, month, revision)
     console = console_of(request)
-    waiting = console.waiting(month, revision)
-    standings = console.books.standings(month, revision)
-    clean = [one for one in waiting if not one.open_findings]
-    engines = console.engines(month, waiting)
-    parked = [one.customer for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
-    held = console.books.exceptions(month, revision)
-    flux = console.flux(month, revision)
-    changed = [row for row in flux.rows if row.change]
+    found = console.approval(month, revision)
+    parked = [one.customer for one in found.standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]
+    rows, held, engines = found.flux.rows, found.held, found.engines
+    changes = bisect_left(rows, True, key=lambda row: not row.change)  # the largest change first: what is equal is last
     checks = [
         ("No finding holds a customer", not held, f"{len(held)} findings hold somebody"),
         ("No customer is parked by a refusal", not parked, ", ".join(parked) or "nobody is"),
@@ -43,7 +40,7 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         (
             "Lines sum to each total, and no pool is below zero",
             True,
-            f"{len(waiting)} statements; one that does not tie cannot be stored",
+            f"{len(found.waiting)} statements; one that does not tie cannot be stored",
         ),
     ]
     return face_of(request).page(
@@ -52,15 +49,15 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         visitor=person,
         month=month,
         revision=revision,
-        waiting=waiting,
-        clean=clean,
+        waiting=found.waiting,
+        clean=found.clean,
         checks=checks,
-        flux=flux,
-        changes=changed[:MOST_CHANGES],
-        count=len(changed),
-        list_fingerprint=console.list_fingerprint(clean),
+        flux=found.flux,
+        changes=rows[: min(changes, MOST_CHANGES)],
+        count=changes,
+        list_fingerprint=console.list_fingerprint(found.clean),
         may=bool(set(APPROVERS) & set(person.person.roles)),
-        **reach(request, standings),
+        **reach(request, found.standings),
     )
 
 

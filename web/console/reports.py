@@ -13,6 +13,8 @@ from web.sessions import SignedIn, visitor
 from web.tables import download
 
 router = APIRouter()
+MOST = 500
+"""Rows a page shows; the CSV has all."""
 
 
 @router.get("/reports")
@@ -33,7 +35,8 @@ def report(request: Request, person: SignedIn, name: str, period: OneMonth = Non
         visitor=person,
         report=found,
         closes=console_of(request).closes(),
-        numeric=[all(_number(row[at]) for row in found.rows if row[at]) for at in range(len(found.columns))],
+        rows=found.rows[:MOST],
+        numeric=[all(_number(row[at]) for row in found.rows[:MOST] if row[at]) for at in range(len(found.columns))],
     )
 
 
