@@ -73,6 +73,20 @@ def test_a_public_name_is_taken(url: str) -> None:
     assert leads_to(PUBLIC).check(url)[1]
 
 
+def test_a_name_beyond_ascii_is_resolved_and_certified_as_the_one_name_that_is_sent(tmp_path: Path) -> None:
+    name, asked = "xn--strae-oqa.example", []  # what Python's own rule would make strasse.example, which is another's
+
+    def local(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    with keeping(tmp_path, name) as keeper:
+        port = keeper.server_address[1]
+        answer = permitted(tmp_path, local).post(f"https://straße.example:{port}/", {}, "{}")
+    assert (asked, answer.status, answer.detail) == ([name], 200, "")
+    assert received(tmp_path)[0]["headers"]["host"] == f"{name}:{port}"
+
+
 def test_a_name_that_is_nowhere_is_refused() -> None:
     def nowhere(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror(-2, "Name or service not known")
