@@ -5,6 +5,7 @@ the very addresses that were checked; the certificate is checked for the name. N
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
@@ -19,6 +20,9 @@ from models.webhook import Answer
 
 SECONDS = 10.0
 """For everything after the name is resolved: to connect, to send, and to hear a status."""
+
+SECONDS_TO_END = 1.0
+"""For what follows a status, of those."""
 
 MOST_READ = 16_384
 """Bytes of an answer that are read, so that its sender may end well; none is kept."""
@@ -138,11 +142,14 @@ class WebhookClient:
                         raise
                     continue
                 try:
-                    read = 0
-                    async for chunk in answer.aiter_raw():
-                        read += len(chunk)
-                        if read >= MOST_READ:
-                            break
+                    # The status is heard: however its body ends changes nothing of it.
+                    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+                        async with asyncio.timeout(SECONDS_TO_END):
+                            read = 0
+                            async for chunk in answer.aiter_raw():
+                                read += len(chunk)
+                                if read >= MOST_READ:
+                                    break
                 finally:
                     await answer.aclose()
                 return answer.status_code
