@@ -5,6 +5,7 @@ the very addresses that were checked; the certificate is checked for the name. N
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import socket
@@ -19,6 +20,9 @@ from models.webhook import Answer
 
 SECONDS = 10.0
 """For everything after the name is resolved: to connect, to send, and to hear a status."""
+
+SECONDS_TO_END = 1.0
+"""For what follows a status, of those."""
 
 MOST_READ = 16_384
 """Bytes of an answer that are read, so that its sender may end well; none is kept."""
@@ -90,13 +94,13 @@ class WebhookClient:
             AddressForbidden: its name leads to an address that is not public, or to none.
         """
         target = _target(url)
-        port = target.port or 443
+        name, port = _name(target), target.port or 443
         try:
-            found = tuple(ipaddress.ip_address(one) for one in self._resolve(target.host, port))
+            found = tuple(ipaddress.ip_address(one) for one in self._resolve(name, port))
         except (OSError, UnicodeError) as error:
-            raise AddressForbidden("the name leads nowhere", name=target.host) from error
+            raise AddressForbidden("the name leads nowhere", name=name) from error
         if not found or not all(self._allowed(one) for one in found):
-            raise AddressForbidden("the name leads to an address that is not public", name=target.host)
+            raise AddressForbidden("the name leads to an address that is not public", name=name)
         return target, found
 
     def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:
@@ -129,7 +133,7 @@ class WebhookClient:
                     target.copy_with(host=str(address)),
                     headers=sent,
                     content=body.encode(),
-                    extensions={"sni_hostname": target.host},
+                    extensions={"sni_hostname": _name(target)},
                 )
                 try:
                     answer = await client.send(request, stream=True)
@@ -138,11 +142,14 @@ class WebhookClient:
                         raise
                     continue
                 try:
-                    read = 0
-                    async for chunk in answer.aiter_raw():
-                        read += len(chunk)
-                        if read >= MOST_READ:
-                            break
+                    # The status is heard: however its body ends changes nothing of it.
+                    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+                        async with asyncio.timeout(SECONDS_TO_END):
+                            read = 0
+                            async for chunk in answer.aiter_raw():
+                                read += len(chunk)
+                                if read >= MOST_READ:
+                                    break
                 finally:
                     await answer.aclose()
                 return answer.status_code
@@ -165,10 +172,15 @@ def _target(url: str) -> httpx.URL:
         raise UrlUnusable("a user, a password or a fragment has no place in it")
     if port is not None and port != 443 and not 1023 < port < 65536:
         raise UrlUnusable("the port is neither 443 nor above 1023", port=port)
-    host = target.raw_host.decode("ascii").lower()
+    host = _name(target)
     if HOST.fullmatch(host) is None or NUMBER.fullmatch(host.rpartition(".")[2]):
         raise UrlUnusable("a name is needed, not an address", host=host)
     return target
+
+
+def _name(target: httpx.URL) -> str:
+    """Return the name as DNS, TLS and HTTP all have it, in ASCII: each would encode another by rules of its own."""
+    return target.raw_host.decode("ascii").lower()
 
 
 def _is_tls(error: BaseException) -> bool:

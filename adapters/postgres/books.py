@@ -143,15 +143,17 @@ _RATED = """
     WHERE c.period = :month AND c.revision = :revision
     ORDER BY c.customer
 """
+# Counts and a sum: a lower position, or an earlier instant, may be committed after a higher. The journal is a chain.
 _STAMP = """
     SELECT concat_ws('/',
         (SELECT max(position) FROM journal_entries), (SELECT count(*) FROM issued_invoices),
-        (SELECT max(moved_at) FROM customer_closes), (SELECT max(position) FROM verdicts),
-        (SELECT max(position) FROM statement_uses), (SELECT max(position) FROM reconciliation_uses),
-        (SELECT max(position) FROM correction_steps), (SELECT max(position) FROM contracts),
-        (SELECT max(position) FROM estimates), (SELECT max(position) FROM openings),
+        (SELECT sum(extract(epoch FROM moved_at)) FROM customer_closes),
+        (SELECT count(*) FROM decisions), (SELECT count(*) FROM verdicts),
+        (SELECT count(*) FROM statement_uses), (SELECT count(*) FROM reconciliation_uses),
+        (SELECT count(*) FROM correction_steps), (SELECT count(*) FROM contracts),
+        (SELECT count(*) FROM estimates), (SELECT count(*) FROM openings),
         (SELECT count(*) FROM period_locks), (SELECT count(*) FROM period_relocks),
-        (SELECT max(position) FROM period_reopenings)
+        (SELECT count(*) FROM period_reopenings)
     ) AS stamp
 """
 _TRIAL_BALANCE = """

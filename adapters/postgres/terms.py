@@ -68,10 +68,11 @@ class PostgresTerms:
             .order_by(newest.c.customer)
         )
         with self.database.reading() as session:
-            head = session.exec(select(func.max(ContractRow.position))).one() or 0
+            # Their number, not the highest position: a lower one may be committed after a higher one.
+            count = session.exec(select(func.count()).select_from(ContractRow)).one()
             kept = self._populations.get(month)
-            if kept is None or kept[0] != head:
-                kept = self._populations[month] = head, tuple(session.exec(found).all())
+            if kept is None or kept[0] != count:
+                kept = self._populations[month] = count, tuple(session.exec(found).all())
         return kept[1]
 
     def contracts(self, customer: str, known_at: datetime | None = None) -> tuple[Contract, ...]:

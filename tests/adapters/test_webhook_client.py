@@ -73,6 +73,20 @@ def test_a_public_name_is_taken(url: str) -> None:
     assert leads_to(PUBLIC).check(url)[1]
 
 
+def test_a_name_beyond_ascii_is_resolved_and_certified_as_the_one_name_that_is_sent(tmp_path: Path) -> None:
+    name, asked = "xn--strae-oqa.example", []  # what Python's own rule would make strasse.example, which is another's
+
+    def local(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    with keeping(tmp_path, name) as keeper:
+        port = keeper.server_address[1]
+        answer = permitted(tmp_path, local).post(f"https://straße.example:{port}/", {}, "{}")
+    assert (asked, answer.status, answer.detail) == ([name], 200, "")
+    assert received(tmp_path)[0]["headers"]["host"] == f"{name}:{port}"
+
+
 def test_a_name_that_is_nowhere_is_refused() -> None:
     def nowhere(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror(-2, "Name or service not known")
@@ -201,3 +215,32 @@ def test_nobody_listening_and_one_who_drips_are_both_failures_in_bounded_time(
         thread.join()
     assert (answer.status, answer.detail) == (None, "no answer within 1 seconds")
     assert took < 5
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_status_that_was_heard_counts_however_its_body_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: bool
+) -> None:
+    certificates = make(tmp_path)
+    monkeypatch.setattr(webhook_client, "SECONDS_TO_END", 0.2)
+    monkeypatch.setattr(webhook_client, "SECONDS", 3.0)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificates.certificate, certificates.key)
+    over = threading.Event()
+
+    def half(server: socket.socket) -> None:
+        """Promise a hundred bytes, send two, and hang up or say no more."""
+        with contextlib.suppress(OSError), tls.wrap_socket(server.accept()[0], server_side=True) as one:
+            for part in iter(lambda: one.recv(65_536), b""):
+                if part.endswith(b"{}"):
+                    break
+            one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nok")
+            assert ends or over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=half, args=(server,))
+        thread.start()
+        answer = permitted(tmp_path).post(f"https://localhost:{server.getsockname()[1]}/", {}, "{}")
+        over.set()
+        thread.join()
+    assert (answer.status, answer.detail) == (200, "")

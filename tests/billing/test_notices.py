@@ -134,6 +134,19 @@ def test_a_credit_with_nothing_left_expires_in_silence(pool: dict[str, object]) 
     assert list(credit_notices(statement, date(2026, 9, 25), AT)) == []
 
 
+def test_of_long_names_each_notice_has_a_key_of_its_own_and_the_same_again() -> None:
+    def keys(pool_id: str) -> list[str]:
+        credit = a_pool(pool_id, "promotional", granted="50", drawn="40", window=("2026-01-01", "2026-11-02"))
+        statement = a_statement(usage("a", "1.00"), pools=(credit,), contract="c" * 70)
+        told = (*pool_notices(statement, None, AT), *credit_notices(statement, date(2026, 10, 30), AT))
+        return [notice.id for notice in told]
+
+    found = keys("p" * 60), keys("q" * 60)
+    assert [one.partition("/")[0] for one in found[0]] == ["pool_used", "credit_expires"]
+    assert len({*found[0], *found[1]}) == 4
+    assert found == (keys("p" * 60), keys("q" * 60))
+
+
 def test_no_amount_of_a_letter_is_a_float() -> None:
     this = a_statement(usage("a", "0.10"))
     assert Decimal("0.10") == an_issued(this)[1].total

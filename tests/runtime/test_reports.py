@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from adapters.postgres.closes import PostgresCloses
+from adapters.postgres.desk import PostgresDesk, seed_people
 from adapters.postgres.journals import PostgresJournal
 from billing.reports.registry import REPORTS
-from models.close import Stage, State
+from models.close import DecisionKind, Role, Stage, State
 from runtime import reports
-from tests.adapters.postgres.rows import AT, an_entry
+from tests.adapters.postgres.rows import AT, a_decision, an_entry
 from tests.postgres_fixture import Books
 
 pytestmark = pytest.mark.stack
@@ -64,3 +65,29 @@ def test_reports_at_hand_are_those_made_anew_after_anything_was_written(fresh_da
             assert at_hand.report(name, "2026-10") is told  # nothing was written since
         seen.add(reports.csv_text(at_hand.report("revenue", "2026-10")) + anew("close-status"))
     assert len(seen) == len(writes)
+
+
+def test_reports_at_hand_know_what_a_person_decided_and_what_was_committed_late(fresh_database: Books) -> None:
+    seed_people(fresh_database.owner_url, [("ann", "Ann", (Role.CONTROLLER,), "word")])
+    closes, role = PostgresCloses(fresh_database.as_role("worker")), fresh_database.as_role("console")
+    at_hand = reports.ReportsAtHand(role)
+
+    def told() -> bool:
+        """Return whether every report at hand is the one made anew."""
+        facts = reports.facts_of(role, "2026-10")
+        return all(at_hand.report(name, "2026-10") == reports.report_of(name, facts) for name in REPORTS)
+
+    for customer in ("acme", "bolt"):
+        closes.project("2026-10", 1, customer, Stage.PUBLISH, State.DONE, AT, total="30.00")
+    assert told()
+    PostgresDesk(role).write(a_decision("by-hand", DecisionKind.RESOLVE))  # nobody judged it yet
+    assert told()
+    with fresh_database.connect("worker") as slow:
+        slow.execute(
+            "UPDATE tieout.customer_closes SET state = 'waiting', moved_at = %s WHERE customer = 'acme'",
+            (AT + timedelta(minutes=1),),
+        )
+        closes.project("2026-10", 1, "bolt", Stage.PUBLISH, State.DONE, AT + timedelta(minutes=2), "later")
+        assert told()
+        slow.commit()
+    assert told()

@@ -196,6 +196,22 @@ def test_an_added_contract_is_in_the_next_population(terms: PostgresTerms) -> No
     assert terms.population("2026-10") == tuple(sorted((a_contract().customer, "other")))
 
 
+def test_a_contract_whose_appending_ends_after_a_later_one_s_is_in_the_next_population(
+    terms: PostgresTerms, fresh_database: Books
+) -> None:
+    terms.add_contract(a_contract(), "ann", "bob", AT)
+    columns = "currency, effective_on, starts_on, ends_on, fingerprint, body, proposed_by, approved_by, recorded_at"
+    with fresh_database.connect("worker") as slow:
+        slow.execute(
+            f"INSERT INTO tieout.contracts (version, contract, customer, {columns})"
+            f" SELECT 'slow-2026@1', 'slow-2026', 'slow', {columns} FROM tieout.contracts"
+        )
+        terms.add_contract(a_contract(contract="swift-2026", customer="swift"), "ann", "bob", AT)
+        assert "slow" not in terms.population("2026-10")
+        slow.commit()
+    assert terms.population("2026-10") == tuple(sorted((a_contract().customer, "slow", "swift")))
+
+
 def test_proposers_are_those_of_the_versions_and_of_the_authorities(terms: PostgresTerms) -> None:
     contract, rate = a_contract(), a_rate("2026-03-01")
     terms.add_contract(contract, "ann", "bob", AT)
