@@ -56,7 +56,7 @@ class ListSigned(Frozen):
 def approvals(request: Request, asks: Asks, asked: AsPages, month: Month, revision: Revision = 1) -> Response:
     """List the statements that wait for their approval, by customer."""
     asks.known(month, revision)
-    found = asks.console.waiting(month, revision)
+    found = asks.console.approval(month, revision).waiting
     rows, following = page_of(found, lambda one: (one.standing.customer,), asked)
     return tagged(request, Page[WaitingShown](items=tuple(map(_shown, rows)), next=following))
 
@@ -65,7 +65,7 @@ def approvals(request: Request, asks: Asks, asked: AsPages, month: Month, revisi
 def to_sign(request: Request, asks: Asks, month: Month, revision: Revision = 1) -> Response:
     """Return the list that may be signed at once."""
     asks.known(month, revision)
-    clean = [one for one in asks.console.waiting(month, revision) if not one.open_findings]
+    clean = asks.console.approval(month, revision).clean
     return tagged(
         request,
         ListToSign(
