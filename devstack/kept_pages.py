@@ -183,8 +183,8 @@ def keep(faces: Faces, month: str, folder: Path) -> tuple[Kept, ...]:
 
 
 def to_picture(kept: tuple[Kept, ...], month: str) -> list[str]:
-    """Return the files of the pages that are pictured: each kind of page once."""
-    finance = ("/close", *(f"/close/{month}{one}" for one in ("", "/exceptions", "/approval", "/period")))
+    """Return the files of the pages that are pictured: those a closed month is shown by."""
+    finance = ("/close", *(f"/close/{month}{one}" for one in ("", "/period")))
     guest = ("/", f"/usage?month={month}", "/commitments")
     shown = {("finance", one) for one in (*finance, f"/close/{month}/customers/{GUESTS[0]}")}
     shown |= {(GUESTS[0], one) for one in (*guest, f"/invoices/{month}@1/{GUESTS[0]}/USD")}

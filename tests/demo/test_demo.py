@@ -64,7 +64,7 @@ def refuse_open_ends(pages: Path, said: str) -> None:
         for to in re.findall(r'<a [^>]*href="([^"#]+)', text):
             assert to.startswith("mailto:") or (file.parent / to).is_file(), (file, to)
     wide = sorted(pages.rglob("*-1280.png"))
-    assert len(wide) == (10 if pictures.chromium() else 0)
+    assert len(wide) == (8 if pictures.chromium() else 0)
     assert len(sorted(pages.rglob("*-390.png"))) == len(wide)
     assert f"pictures: {2 * len(wide)} PNG" in said or "pictures: none" in said
     assert "1,447.22" in (pages / "acme" / "invoices-2026-10@1-acme-USD.html").read_text()

@@ -66,7 +66,7 @@ def test_a_page_that_is_not_served_is_named() -> None:
         an_album({"/close": '<a href="/rates">r</a>'}).fetch(("/close",), lambda _: True)
 
 
-def test_each_kind_of_page_is_pictured_once() -> None:
+def test_what_a_closed_month_is_shown_by_is_pictured() -> None:
     kept = tuple(
         Kept(f"{whose}/{at}", whose, at, "")
         for whose, at in (
