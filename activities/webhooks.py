@@ -63,9 +63,9 @@ class Webhooks:
         answer = self._answer(endpoint, delivery)
         now = outside.clock.now()
         outcome = Outcome.DELIVERED if answer.accepted else Outcome.ENDED if answer.gone else None
-        book.attempted(Attempt(delivery=delivery, answer=answer, tried_at=now), outcome)
-        if answer.gone:
+        if answer.gone:  # first: a delivery that has ended is not tried again, and would end nothing
             book.end(endpoint.id, "410", now)
+        book.attempted(Attempt(delivery=delivery, answer=answer, tried_at=now), outcome)
         if outcome is None:
             raise NotAccepted(f"{answer.status or 'no answer'} {answer.detail}".strip())
         return WebhookDelivered(delivery=task, outcome=outcome)

@@ -37,6 +37,9 @@ NOT_PUBLIC = tuple(
         "168.63.129.16/32",  # a cloud's own services, at an address that looks public
     )
 )
+NOT_THERE = "the name leads to no public address"
+"""Said of a private name and of one that is nowhere alike: who asks learns nothing of the names of our network."""
+
 HOST = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
@@ -98,9 +101,9 @@ class WebhookClient:
         try:
             found = tuple(ipaddress.ip_address(one) for one in self._resolve(name, port))
         except (OSError, UnicodeError) as error:
-            raise AddressForbidden("the name leads nowhere", name=name) from error
+            raise AddressForbidden(NOT_THERE, name=name) from error
         if not found or not all(self._allowed(one) for one in found):
-            raise AddressForbidden("the name leads to an address that is not public", name=name)
+            raise AddressForbidden(NOT_THERE, name=name)
         return target, found
 
     def post(self, url: str, headers: Mapping[str, str], body: str) -> Answer:

@@ -69,8 +69,8 @@ class Once:
 
     @property
     def id(self) -> UUID:
-        """The id of what the write makes: the same however often it is sent."""
-        return uuid5(NAMESPACE_URL, f"urn:tieout:write:{self.caller}:{self.key}")
+        """The id of what the write makes: the same however often it is sent, and no other caller's for any key."""
+        return uuid5(NAMESPACE_URL, f"urn:tieout:write:{self.caller} {self.key}")  # neither has a space
 
     async def answered(self, act: Callable[[], Awaitable[Response]]) -> Response:
         """Return the answer of an act, or the one it had before; raises Problem 409, 422."""

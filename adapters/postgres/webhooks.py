@@ -180,11 +180,10 @@ class PostgresWebhooks:
 
     def views(self) -> tuple[EndpointView, ...]:
         """Return the endpoints, the oldest first, each with its newest secret's instant and its last try."""
+        found = self._endpoints()  # first: one that is added meanwhile has its secret in what is read next
         since = {row.endpoint: row.made_at for row in self._rows(_SECRETS_SINCE)}
         last = {row.endpoint: _attempt(row) for row in self._rows(_LAST)}
-        return tuple(
-            EndpointView(endpoint=one, secret_since=since[one.id], last=last.get(one.id)) for one in self._endpoints()
-        )
+        return tuple(EndpointView(endpoint=one, secret_since=since[one.id], last=last.get(one.id)) for one in found)
 
     def deliveries(self, endpoint: str, most: int) -> tuple[DeliveryView, ...]:
         """Return the deliveries to an endpoint, newest first, with every try."""

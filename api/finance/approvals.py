@@ -27,6 +27,7 @@ class WaitingShown(Frozen):
     total: Exact
     currency: Currency
     prior_total: Exact | None
+    prior_currency: Currency | None
     change: Exact | None
     open_findings: int
 
@@ -108,6 +109,7 @@ def _shown(one: Waiting) -> WaitingShown:
         total=one.rated.total,
         currency=one.rated.currency,
         prior_total=one.rated.prior_total,
+        prior_currency=one.rated.prior_currency,
         change=one.rated.change,
         open_findings=one.open_findings,
     )

@@ -179,6 +179,27 @@ def test_an_endpoint_that_says_it_is_gone_is_ended_and_so_is_what_was_on_its_way
     assert world.owner().replay("e1", first.notice, "acme-admin", AT) is None
 
 
+@pytest.mark.parametrize("cut_off", ["attempted", "end"])
+def test_an_endpoint_that_is_gone_is_ended_wherever_its_worker_died(
+    world: World, monkeypatch: pytest.MonkeyPatch, cut_off: str
+) -> None:
+    world.endpoint("e1", "/status/410")
+    world.notice()
+    [task] = world.due()
+
+    def die(*_: object) -> None:
+        raise TimeoutError(cut_off)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(PostgresWebhooks, cut_off, die)
+        with pytest.raises(TimeoutError):
+            world.deliver(task)
+    assert world.deliver(task).outcome is Outcome.ENDED
+    ended = world.owner().endpoint("e1")
+    assert ended is not None
+    assert ended.ended_by == "410"
+
+
 def test_a_replay_is_a_new_delivery_of_the_same_event(world: World) -> None:
     world.endpoint("e1", "/status/503")
     notice = world.notice()

@@ -87,13 +87,17 @@ def test_a_name_beyond_ascii_is_resolved_and_certified_as_the_one_name_that_is_s
     assert received(tmp_path)[0]["headers"]["host"] == f"{name}:{port}"
 
 
-def test_a_name_that_is_nowhere_is_refused() -> None:
+def test_a_name_that_is_nowhere_is_refused_in_the_words_of_one_that_is_private() -> None:
     def nowhere(_host: str, _port: int) -> Sequence[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
-    for client in (WebhookClient(nowhere), leads_to()):
-        with pytest.raises(AddressForbidden):
+    told = set()
+    for client in (WebhookClient(nowhere), leads_to(), leads_to("10.0.0.1")):
+        with pytest.raises(AddressForbidden) as refused:
             client.check("https://hooks.example/")
+        told.add((refused.value.what, tuple(refused.value.facts.items())))
+        told.add((client.post("https://hooks.example/", {}, "{}").detail, (("name", "hooks.example"),)))
+    assert told == {("the name leads to no public address", (("name", "hooks.example"),))}
 
 
 @contextlib.contextmanager
@@ -137,7 +141,7 @@ def test_without_permission_this_machine_is_not_told(tmp_path: Path) -> None:
     with keeping(tmp_path) as keeper:
         client = WebhookClient(authority=str(tmp_path / "authority.pem"))
         answer = client.post(f"https://localhost:{keeper.server_address[1]}/", {}, "{}")
-    assert (answer.status, answer.detail) == (None, "the name leads to an address that is not public")
+    assert (answer.status, answer.detail) == (None, "the name leads to no public address")
     assert received(tmp_path) == []
 
 

@@ -87,6 +87,7 @@ def test_closes_and_customers_are_told_as_they_stand(cora: Program) -> None:
 def test_what_waits_is_told_with_the_list_that_would_be_signed(cora: Program) -> None:
     [waits] = cora.pages(f"{CLOSE}/approvals")
     assert (waits["total"], waits["prior_total"], waits["change"]) == ("140", "90", "50")
+    assert (waits["currency"], waits["prior_currency"]) == ("USD", "USD")
     to_sign = cora.get(f"{CLOSE}/approvals/list").json()
     assert (to_sign["customers"], to_sign["statements"]) == (["acme"], [waits["fingerprint"]])
     flux = cora.pages(f"{CLOSE}/flux", limit=1)

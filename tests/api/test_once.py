@@ -14,7 +14,8 @@ from starlette.concurrency import run_in_threadpool
 
 from adapters.postgres.api_writes import PostgresApiWrites
 from api import v1
-from api.once import HELD, Key, once_of
+from api.once import HELD, Key, Once, once_of
+from runtime.clock import SystemClock
 from runtime.desk import DecisionNotTaken
 from runtime.reach import TemporalUnreachable
 from tests.api.world import program
@@ -94,6 +95,13 @@ def test_a_key_is_its_callers_alone(filled: World) -> None:
     ids = {who.post("/v1/alerts", ASKED, key="one").json()["id"] for who in (one, other, foreign)}
     assert len(ids) == 3
     assert len(one.pages("/v1/alerts")) == 2
+
+
+def test_no_callers_key_makes_the_id_of_anothers(fresh_database: Books) -> None:
+    writes = PostgresApiWrites(fresh_database.as_role("console"))
+    asked = (("person:pia", "x:1"), ("person:pia:x", "1"))
+    mine, theirs = (Once(writes, SystemClock(), caller, key, None, "") for caller, key in asked)
+    assert mine.id != theirs.id
 
 
 def test_a_write_is_seen_by_its_own_customer_alone(filled: World) -> None:

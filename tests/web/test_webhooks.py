@@ -1,6 +1,8 @@
 """A customer's administrator adds an endpoint, sees its secret once, what was delivered, and asks for it again."""
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -8,8 +10,8 @@ from fastapi.testclient import TestClient
 from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.webhooks import PostgresWebhooks
 from models.notice import Notice, NoticeKind
-from models.webhook import ENDPOINTS, Answer, Attempt, Delivery, Outcome
-from tests.web.conftest import NOON, SEALER, World, csrf_in
+from models.webhook import ENDPOINTS, Answer, Attempt, Delivery, EventType, Outcome
+from tests.web.conftest import NOON, SEALER, World, csrf_in, desks_of
 
 pytestmark = pytest.mark.stack
 
@@ -149,3 +151,20 @@ def test_a_new_secret_is_another_one_and_an_ended_endpoint_has_no_forms(world: W
     assert f'action="{path}' not in shown
     for what in ("secret", "end", "replay"):
         assert browser.post(f"{path}/{what}", data={"csrf": token, "notice": "n"}).status_code == 404
+
+
+def test_an_endpoint_that_is_added_while_they_are_listed_breaks_nothing(world: World) -> None:
+    desk = desks_of(world.books.as_role("portal"), world.clock)("acme")
+    role = world.books.as_role("portal")
+
+    class Meanwhile(PostgresWebhooks):
+        reads = 0
+
+        def _rows(self, sql: str, **named: Any) -> Sequence[Any]:
+            rows = super()._rows(sql, **named)
+            self.reads += 1
+            desk.add("acme", f"https://number{self.reads}.example/", [EventType.INVOICE_READY], "acme-admin")
+            return rows
+
+    assert Meanwhile(role, "acme").views() == ()
+    assert len(desk.views()) == 3
