@@ -42,6 +42,13 @@ WEBHOOKS = (
         FOREIGN KEY (made_by, customer) REFERENCES tieout.portal_users (id, customer)
     )
     """,
+    # An endpoint is ended once, and nothing else of it changes, whoever has the right.
+    "CREATE TRIGGER ended_once BEFORE UPDATE ON tieout.webhook_endpoints FOR EACH ROW"
+    " WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION tieout.refuse_change()",
+    "CREATE TRIGGER rows_stay BEFORE DELETE OR TRUNCATE ON tieout.webhook_endpoints"
+    " FOR EACH STATEMENT EXECUTE FUNCTION tieout.refuse_change()",
+    "ALTER TABLE tieout.webhook_endpoints ENABLE ALWAYS TRIGGER ended_once",
+    "ALTER TABLE tieout.webhook_endpoints ENABLE ALWAYS TRIGGER rows_stay",
     "CREATE UNIQUE INDEX one_endpoint_an_address ON tieout.webhook_endpoints (customer, url) WHERE ended_at IS NULL",
     *readable("webhook_endpoints", "UPDATE (ended_at, ended_by)"),
     *own_rows("webhook_endpoints"),

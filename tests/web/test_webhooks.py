@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
@@ -168,3 +169,15 @@ def test_an_endpoint_that_is_added_while_they_are_listed_breaks_nothing(world: W
 
     assert Meanwhile(role, "acme").views() == ()
     assert len(desk.views()) == 3
+
+
+@pytest.mark.parametrize("role", ["portal", "console", "worker"])
+def test_an_endpoint_that_ended_is_never_in_force_again(world: World, role: str) -> None:
+    browser = world.signed_in("acme-admin")
+    _, page = added(browser)
+    [endpoint] = re.findall(r"/settings/webhooks/(\w+)", page)
+    browser.post(f"/settings/webhooks/{endpoint}/end", data={"csrf": csrf_in(browser.get("/settings").text)})
+    with world.books.connect(role) as connection:
+        connection.execute("SELECT set_config('tieout.customer', 'acme', false)")
+        with pytest.raises(psycopg.errors.DatabaseError, match="refused"):
+            connection.execute("UPDATE tieout.webhook_endpoints SET ended_at = NULL, ended_by = NULL")
