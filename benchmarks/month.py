@@ -1,8 +1,9 @@
 """A month at size: from the trigger to the last statement that awaits a person, on the embedded stack.
 
-ClickHouse and PostHog's export each hold every event but for the faults, a sheet holds daily totals; the worker is the
-product's own process. `python -m benchmarks.month --customers 1000 --events 20000000`; with `--servegen FOLDER` each
-customer has the share of one real client, of whom one is half of all usage.
+ClickHouse and PostHog's export each hold every event but for the faults, a sheet holds daily totals; the workers are
+the product's own processes, one for each queue as in production.
+`python -m benchmarks.month --customers 1000 --events 20000000`; with `--servegen FOLDER` each customer has the share of
+one real client, of whom one is half of all usage.
 """
 
 import asyncio
@@ -44,6 +45,7 @@ from models.close import Stage, Standing, State
 from models.rate_card import RateVersion
 from runtime import temporal, wiring
 from runtime.settings import Settings
+from workers.registry import ROLES
 from workflows import options
 from workflows.monthly_close import MonthlyClose
 
@@ -104,7 +106,7 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 @dataclass
 class Watched:
-    """What was seen while the month ran: when each thing was first so, and the most memory the worker took."""
+    """What was seen while the month ran: when each thing was first so, and the most memory the workers took."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     peak_mib: int = 0
@@ -122,23 +124,25 @@ def measure(folder: Path, events: int, customers: int, sizes: Sequence[float] | 
         s3 = s3_client(stack.endpoints.s3_url, stack.endpoints.s3_access_key, stack.endpoints.s3_secret_key)
         _load_posthog(s3, stack.endpoints.sources_bucket, paths["posthog"], folder)
         _load_sheet(s3, stack.endpoints.sources_bucket, paths["sheet"])
-        workers = Workers(stack.state.root, environment)
-        workers.start()
+        workers = {role: Workers(stack.state.root, environment, role) for role in ROLES}
+        for one in workers.values():
+            one.start()
         try:
             return asyncio.run(_close(stack, workers, environment, events, customers))
         finally:
-            workers.stop()
+            for one in workers.values():
+                one.stop()
 
 
 async def _close(
-    stack: Stack, workers: Workers, environment: Mapping[str, str], events: int, customers: int
+    stack: Stack, workers: Mapping[str, Workers], environment: Mapping[str, str], events: int, customers: int
 ) -> dict[str, Any]:
     config = _settings(stack, environment)
     client = await temporal.connect(config, "benchmark")
     books = Books(wiring.database(config, "console"))
     evidence = wiring.outside_of(config, temporal.Histories(client)).evidence
     processes = {
-        "worker": workers.pid,
+        **{f"worker of {role}": one.pid for role, one in workers.items()},
         "temporal": stack.temporal.pid,
         "postgres": stack.postgres.pid,
         "object store": stack.objects.pid,
@@ -160,7 +164,8 @@ async def _close(
     standings: tuple[Standing, ...] = ()
     while len(standings) < customers or not all(map(_awaits, standings)):
         await asyncio.sleep(0.5)
-        seen.peak_mib = max(seen.peak_mib, psutil.Process(workers.pid).memory_info().rss >> 20)
+        taken = sum(psutil.Process(one.pid).memory_info().rss for one in workers.values())
+        seen.peak_mib = max(seen.peak_mib, taken >> 20)
         for source in sorted(SOURCES):
             once(f"sealed {source}", evidence.snapshot(source, MONTH, 1) is not None)
         standings = books.standings(MONTH)
@@ -291,7 +296,7 @@ def show(results: Sequence[Mapping[str, Any]]) -> None:
     names = list(dict.fromkeys(name for result in results for name in result["seconds"]))
     for name in names:
         table.add_row(name, *(f"{result['seconds'].get(name, 0):.1f} s" for result in results))
-    table.add_row("worker's peak memory", *(f"{result['peak_mib']:,} MiB" for result in results))
+    table.add_row("workers' peak memory, together", *(f"{result['peak_mib']:,} MiB" for result in results))
     for name in results[0]["cpu_seconds"]:
         table.add_row(f"CPU, {name}", *(f"{result['cpu_seconds'][name]:.1f} s" for result in results))
     for name in ("awaiting_approval", "awaiting_a_finding", "history_events_of_the_month"):

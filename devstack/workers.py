@@ -1,4 +1,4 @@
-"""Workers of the embedded stack: one process that serves every queue, supervised like the other components."""
+"""Workers of the embedded stack: a process that serves every queue, or one of them, supervised like the rest."""
 
 import sys
 from collections.abc import Mapping
@@ -17,22 +17,24 @@ EMBEDDED: Mapping[str, str] = {
 
 
 class Workers:
-    """A worker process for all queues; `kill` and `start` are what chaos does to it."""
+    """A worker process for all queues, or for one role's; `kill` and `start` are what chaos does to it."""
 
-    def __init__(self, state: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, state: Path, environment: Mapping[str, str], role: str = "all") -> None:
         self._state = state.resolve()
+        self._role = role
         self._environment = {**EMBEDDED, "TIEOUT_CACHE_FOLDER": str(self._state / "cache"), **environment}
         self._child: Child | None = None
 
     def start(self) -> None:
         """Start the process; what it needs is waited for by itself."""
         command = Command(
-            argv=(sys.executable, "-m", "workers.main", "--role", "all"),
+            argv=(sys.executable, "-m", "workers.main", "--role", self._role),
             cwd=ROOT,
             environment=bare_environment(self._state, {"PYTHONPATH": str(ROOT), **self._environment}),
             grace_seconds=15,
         )
-        self._child = Child("workers", command, self._state / "logs" / "workers.log")
+        name = "workers" if self._role == "all" else f"workers-{self._role}"
+        self._child = Child(name, command, self._state / "logs" / f"{name}.log")
 
     @property
     def pid(self) -> int:
