@@ -40,7 +40,7 @@ def shown(rate: RateVersion, currency: str) -> Exchange:
 def converted(lines: Sequence[RatedLine], rate: RateVersion) -> list[RatedLine]:
     """Return the lines in the rate's currency; `contract_amount` keeps what each was in the contract's."""
     left = {line.id: (line.amount, line.precise_amount) for line in lines}
-    booked = {line.id: rounded(_at(rate, line.precise_amount), rate.currency) for line in lines}
+    booked = {line.id: rounded(_at(rate, _billed(line)), rate.currency) for line in lines}
     found = []
     for line in lines:
         amount, applied = booked[line.id], []
@@ -79,6 +79,11 @@ def _remainder(owed: Decimal, exact: Decimal, rate: RateVersion, before: Decimal
     return min(max(after, ZERO), before) if before >= 0 else after
 
 
+def _billed(line: RatedLine) -> Decimal:
+    """Return what of a line is billed, exactly: nothing of one whose share of its pool's rounded draw is nothing."""
+    return ZERO if line.covered_by and line.amount == 0 else line.precise_amount
+
+
 def _at(rate: RateVersion, amount: Decimal) -> Decimal:
     return settled(amount * rate.amount / rate.per)
 
@@ -86,8 +91,9 @@ def _at(rate: RateVersion, amount: Decimal) -> Decimal:
 def _line(line: RatedLine, amount: Decimal, applied: tuple[Applied, ...], rate: RateVersion) -> RatedLine:
     precise, told = _at(rate, line.precise_amount), line.explanation
     by = f"x {text_of(rate.amount)}" + ("" if rate.per == 1 else f" / {text_of(rate.per)}")
-    exact = f"in {rate.currency}, by {rate.id}: {text_of(line.precise_amount)} {by}"
-    steps = [*told.steps, Step(text=exact, amount=precise), rounding(amount, rate.currency)]
+    billed = _billed(line)
+    exact = Step(text=f"in {rate.currency}, by {rate.id}: {text_of(billed)} {by}", amount=_at(rate, billed))
+    steps = [*told.steps, exact, rounding(amount, rate.currency)]
     if line.applied:
         steps = [*told.steps, Step(text=f"in {rate.currency}, by {rate.id}, what is left of each line rounded")]
         steps += [Step(text=f"of {part.line}", amount=-part.amount) for part in applied]

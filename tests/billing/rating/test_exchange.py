@@ -104,6 +104,17 @@ def test_a_line_paid_in_full_is_paid_in_full_in_any_currency() -> None:
     assert statement.total == 0
 
 
+def test_a_covered_line_without_a_share_of_the_rounded_draw_is_nothing_in_any_currency() -> None:
+    pool_ = {"id": "pool", "amount": "100.00", "every": "year", "billing": "advance"}
+    contract = in_euro(prices=[minutes_at("0.006")], commitments=[pool_], invoice={"group_by": ["meter", "model"]})
+    statement = rated(contract, used("1", model="a"), used("1", model="b"), rates=RATES)
+    # two lines of 0.006 USD draw 0.012, rounded 0.01: one line is that cent, the other none; each is 0.0054 EUR
+    shares = sorted(line.contract_amount for line in statement.lines if line.covered_by)  # type: ignore[type-var]
+    assert shares == [D("0.00"), D("0.01")]
+    assert by_kind(statement) == {"usage": "0.01", "pool_draw": "-0.01", "commitment": "90.00"}
+    assert statement.total == D("90.00")
+
+
 def test_a_prepaid_pool_is_drawn_in_its_own_currency_at_each_months_rate_and_earned_at_what_it_cost() -> None:
     pool_ = {"id": "pool", "amount": "100.00", "every": "year", "billing": "advance"}
     contract = in_euro(commitments=[pool_])
