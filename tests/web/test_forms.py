@@ -91,7 +91,11 @@ def crawl(client: TestClient, begin: str) -> Iterator[FoundForm]:
     while ahead:
         address = ahead.pop(0)
         path = urlsplit(address).path
-        if address in seen or path.endswith(("csv", ".pdf")) or path.startswith(("/papers", "/exports/", "/sign-")):
+        if (
+            address in seen
+            or path.endswith(("csv", ".pdf"))
+            or path.startswith(("/papers", "/exports/", "/sign-", "/openapi"))
+        ):
             continue
         seen.add(address)
         answer = client.get(address)
