@@ -1,6 +1,7 @@
 """What every deed shares: the books it works with, and how it says where a customer's close stands."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,7 @@ class Outside:
     shard_size: int = 500
     poll_seconds: int = 900
     reminder_hours: int = 24
+    at_one_instant: Callable[[], AbstractContextManager[None]] = nullcontext  # within, a thread reads one snapshot
 
     @property
     def tells(self) -> bool:

@@ -1,6 +1,11 @@
 """Temporal: the client, the converter, the sandbox, and how refusals become final."""
 
 import asyncio
+import functools
+import inspect
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -99,6 +104,40 @@ class _RefusalsAreFinal(ActivityInboundInterceptor):
         except Exception as fault:
             activity.logger.warning("deed.fault", extra={"fault": type(fault).__name__})
             raise ApplicationError(f"{fault}"[:MESSAGE_LIMIT], type=type(fault).__name__) from fault
+
+
+class OneInstant(Interceptor):
+    """Have each short deed read the books as of one instant: one snapshot until it writes, which also costs less.
+
+    A deed that beats is a long pass, and one that is awaited runs among others on a thread: neither shares.
+    """
+
+    def __init__(self, at_one_instant: Callable[[], AbstractContextManager[None]]) -> None:
+        self._at_one_instant = at_one_instant
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        """Return the interceptor of one activity."""
+        return _OneInstant(next, self._at_one_instant)
+
+
+class _OneInstant(ActivityInboundInterceptor):
+    def __init__(
+        self, next: ActivityInboundInterceptor, at_one_instant: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        super().__init__(next)
+        self._at_one_instant = at_one_instant
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        deed = input.fn
+        if not activity.info().heartbeat_timeout and not inspect.iscoroutinefunction(deed):
+
+            @functools.wraps(deed)
+            def at_one_instant(*args: Any) -> Any:
+                with self._at_one_instant():
+                    return deed(*args)
+
+            input = replace(input, fn=at_one_instant)
+        return await self.next.execute_activity(input)
 
 
 class Histories:

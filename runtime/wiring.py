@@ -58,6 +58,9 @@ HERE = "http://127.0.0.1:8082"
 CONSOLE_HERE = "http://127.0.0.1:8083"
 """Where the console does."""
 
+WORKER_CONNECTIONS = 24
+"""At least the slots of any one queue: a deed that keeps its snapshot keeps nobody else from the books."""
+
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ADDRESS = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\"]+")
 
@@ -89,6 +92,7 @@ def database(config: Settings, role: str, patience_seconds: int = 0) -> Database
     A statement that takes longer than `patience_seconds` is given up; 0: none is.
     """
     ask_first = role != "worker"  # a deed that fails is run again
+    connections = WORKER_CONNECTIONS if role == "worker" else 8
     given = {
         "worker": config.database_worker_url,
         "console": config.database_console_url,
@@ -98,11 +102,11 @@ def database(config: Settings, role: str, patience_seconds: int = 0) -> Database
         "portal": config.database_portal_url,
     }[role]
     if given is not None:
-        return Database(given.get_secret_value(), ask_first=ask_first, patience_seconds=patience_seconds)
+        return Database(given.get_secret_value(), connections, ask_first=ask_first, patience_seconds=patience_seconds)
     if config.database_url is None:
         raise SettingMissing(f"no database is named for the role {role}", setting=f"TIEOUT_DATABASE_{role.upper()}_URL")
     url = role_url(config.database_url.get_secret_value(), role)
-    return Database(url, ask_first=ask_first, patience_seconds=patience_seconds)
+    return Database(url, connections, ask_first=ask_first, patience_seconds=patience_seconds)
 
 
 @dataclass(frozen=True)
@@ -281,6 +285,7 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         shard_size=config.shard_size,
         poll_seconds=config.poll_seconds,
         reminder_hours=config.reminder_hours,
+        at_one_instant=books.at_one_instant,
     )
 
 

@@ -41,7 +41,7 @@ def worker_for(role: str, queue: Queue, client: Client, config: settings.Setting
         workflows=queue.workflows,
         activities=queue.activities,
         workflow_runner=temporal.sandbox(),
-        interceptors=[temporal.RefusalsAreFinal()],
+        interceptors=[temporal.RefusalsAreFinal(), temporal.OneInstant(queue.at_one_instant)],
         activity_executor=pool,
         max_concurrent_activities=slots,
         max_cached_workflows=CACHED_WORKFLOWS if queue.workflows else 0,

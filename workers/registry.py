@@ -1,6 +1,7 @@
 """Registry: which plan and which deed runs on which queue."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,11 +63,15 @@ WORKFLOWS: Sequence[type] = (
 
 @dataclass(frozen=True)
 class Queue:
-    """A task queue: its name, its plans and its deeds."""
+    """A task queue: its name, its plans and its deeds.
+
+    `at_one_instant` is entered around each short deed. Deeds that wait for somebody outside hold no snapshot meanwhile.
+    """
 
     name: str
     workflows: Sequence[type]
     activities: Sequence[Callable[..., Any]]
+    at_one_instant: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def queues(outside: Outside) -> dict[str, Queue]:
@@ -99,6 +104,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 webhooks.due,
                 webhooks.give_up,
             ],
+            outside.at_one_instant,
         ),
         "usage": Queue(
             options.USAGE_QUEUE,
@@ -114,6 +120,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 correct.prepare,
                 watch.compare_night,
             ],
+            outside.at_one_instant,
         ),
         "stripe": Queue(
             options.STRIPE_QUEUE,
@@ -137,6 +144,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 publish.seal_evidence,
                 publish.seal_month,
             ],
+            outside.at_one_instant,
         ),
         "webhooks": Queue(options.WEBHOOK_QUEUE, (), [webhooks.deliver]),
     }

@@ -1,9 +1,10 @@
 """Sessions: one role's connections to PostgreSQL, what its refusals mean. Nothing is retried here: Temporal does."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -42,10 +43,31 @@ class Database:
             connect_args={"connect_timeout": 10, "options": options},
         )
         self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._here = _Here()
+
+    @contextmanager
+    def at_one_instant(self) -> Iterator[None]:
+        """Have this thread's readings share one snapshot within, until something is written; then the next one."""
+        self._here.shares = True
+        try:
+            yield
+        finally:
+            self._here.shares = False
+            self._let_go()
 
     @contextmanager
     def reading(self, customer: str | None = None) -> Iterator[Session]:
         """Yield a session in one read-only snapshot: all it reads is of one instant."""
+        if self._here.shares and customer is None:
+            if self._here.snapshot is None:
+                self._here.snapshot = _Snapshot(self._snapshots)
+            try:
+                with self._here.snapshot.in_use() as session:
+                    yield session
+            except BaseException:
+                self._let_go()  # PostgreSQL answers nothing more in a transaction that failed
+                raise
+            return
         with Session(self._snapshots) as session, session.begin():
             _name(session, customer)
             yield session
@@ -57,6 +79,7 @@ class Database:
         Raises:
             PeriodLocked, FourEyes, TooMuchCredited: the database refused; every other fault of it comes as it is.
         """
+        self._let_go()
         try:
             with Session(self.engine) as session, session.begin():
                 _name(session, customer)
@@ -70,6 +93,47 @@ class Database:
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _let_go(self) -> None:
+        """Have the next reading of this thread see what is written from here on."""
+        if self._here.snapshot is not None:
+            self._here.snapshot.end()
+            self._here.snapshot = None
+
+
+class _Snapshot:
+    """A snapshot that readings of one thread share; closed once it was ended and its last reader has left."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._session = Session(engine)
+        self._readers = 0
+        self._ended = False
+
+    @contextmanager
+    def in_use(self) -> Iterator[Session]:
+        """Yield its session; it stays open until the last reader has left."""
+        self._readers += 1
+        try:
+            yield self._session
+        finally:
+            self._readers -= 1
+            self._close_if_done()
+
+    def end(self) -> None:
+        """Take no further reader."""
+        self._ended = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._ended and not self._readers:
+            self._session.close()
+
+
+class _Here(threading.local):
+    """What a thread shares: nothing unless it said so."""
+
+    shares = False
+    snapshot: _Snapshot | None = None
 
 
 def _name(session: Session, customer: str | None) -> None:
