@@ -287,7 +287,7 @@ def keep_table(outside: Outside, folder: str, rows: pa.Table, fingerprint: str) 
     sink = io.BytesIO()
     pq.write_table(rows, sink, compression="zstd", row_group_size=sealing.ROW_GROUP)
     body = sink.getvalue()
-    uri = outside.store.put(f"{folder}/{fingerprint}.parquet", body, PARQUET)
+    uri = outside.store.put_table(f"{folder}/{fingerprint}.parquet", body)
     return Artifact(
         uri=uri,
         content_fingerprint=fingerprint,

@@ -70,6 +70,10 @@ class ObjectStore(Protocol):
         """Keep bytes under a key once and return their uri; a key that exists is left as it is."""
         ...
 
+    def put_table(self, key: str, body: bytes) -> str:
+        """Keep the bytes of a Parquet file as `put` does, and at hand for who reads it next; return their uri."""
+        ...
+
     def put_file(self, folder: str, path: Path, content_type: str) -> tuple[str, str]:
         """Keep a file in a folder under the name of its SHA-256 once; return its uri and that checksum."""
         ...

@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from models.refusal import Refusal
 from models.snapshot import Artifact
 
+PARQUET = "application/vnd.apache.parquet"
 THERE_ALREADY = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 NOT_THERE = frozenset({"NoSuchKey", "404", "NotFound"})
 
@@ -46,6 +47,13 @@ class S3Store:
     def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> str:
         """Keep bytes under a key once, under retention where one is set, and return their uri."""
         return self._put(key, body, hashlib.sha256(body).digest(), content_type)
+
+    def put_table(self, key: str, body: bytes) -> str:
+        """Keep the bytes of a Parquet file as `put` does, and in the cache; return their uri."""
+        digest = hashlib.sha256(body)
+        uri = self._put(key, body, digest.digest(), PARQUET)
+        self._cached(digest.hexdigest(), lambda half: half.write_bytes(body))
+        return uri
 
     def put_file(self, folder: str, path: Path, content_type: str) -> tuple[str, str]:
         """Keep a file under the name of its SHA-256; return its uri and that checksum. It stays in the cache too."""

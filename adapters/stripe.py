@@ -87,14 +87,14 @@ class StripeInvoices:
             if found is None:
                 found = self._create(stripe_customer, invoice)
             if found.status == "draft":
-                self._add_missing_lines(found.id, invoice)
+                self._add_missing_lines(found, invoice)
             return found.id
 
     def read(self, stripe_id: str) -> tuple[str, tuple[int, ...], int]:
         """Return status, line amounts in our order, and total, in minor units, as Stripe holds them."""
         with _answers():
             held = self._invoices.retrieve(stripe_id)
-            lines = sorted(self._lines(stripe_id), key=lambda line: int(_metadata(line).get(POSITION, "0")))
+            lines = sorted(self._lines(held), key=lambda line: int(_metadata(line).get(POSITION, "0")))
             return str(held.status), tuple(int(line.amount) for line in lines), int(held.total)
 
     def finalize(self, stripe_id: str, invoice: Invoice) -> IssuedInvoice:
@@ -121,7 +121,7 @@ class StripeInvoices:
                 status=str(held.status),
                 currency=held.currency.upper(),
                 total=from_minor(int(held.total), held.currency.upper()),
-                lines=sum(1 for _ in self._lines(stripe_id)),
+                lines=sum(1 for _ in self._lines(held)),
                 issued_at=issued_at,
                 due_on=due_at.date(),
             )
@@ -254,7 +254,7 @@ class StripeInvoices:
                 params["custom_fields"] = [{"name": "Purchase order", "value": invoice.purchase_order}]
             key = f"draft/{invoice.reference}/{invoice.statement}/{attempt}"
             made = self._keyed(partial(self._invoices.create, params), key)
-            if self._is_live(made.id):
+            if not _replayed(made.last_response) or self._is_live(made.id):
                 return made
         raise InvoiceRefused(f"{MOST_ATTEMPTS} drafts of this statement were taken back", reference=invoice.reference)
 
@@ -268,8 +268,7 @@ class StripeInvoices:
             try:
                 return call({"idempotency_key": key if attempt == 1 else f"{key}/{attempt}"})
             except stripe.StripeError as error:
-                replayed = (error.headers or {}).get("Idempotent-Replayed") == "true"
-                if not (replayed and error.http_status and error.http_status >= 500):
+                if not (_replayed(error) and error.http_status and error.http_status >= 500):
                     raise
         raise InvoiceRefused(f"{MOST_ATTEMPTS} keys answer with a remembered failure", key=key)
 
@@ -281,8 +280,8 @@ class StripeInvoices:
                 return False
             raise
 
-    def _add_missing_lines(self, stripe_id: str, invoice: Invoice) -> None:
-        there = {int(_metadata(line).get(POSITION, "0")) for line in self._lines(stripe_id)}
+    def _add_missing_lines(self, held: stripe.Invoice, invoice: Invoice) -> None:
+        there = {int(_metadata(line).get(POSITION, "0")) for line in self._lines(held)}
         missing = [line for line in invoice.lines if line.position not in there]
         for start in range(0, len(missing), BATCH_LINES):
             batch: list[InvoiceAddLinesParamsLine] = [
@@ -294,10 +293,13 @@ class StripeInvoices:
                 for line in missing[start : start + BATCH_LINES]
             ]
             first = missing[start].position
-            self._keyed(partial(self._invoices.add_lines, stripe_id, {"lines": batch}), f"lines/{stripe_id}/{first}")
+            self._keyed(partial(self._invoices.add_lines, held.id, {"lines": batch}), f"lines/{held.id}/{first}")
 
-    def _lines(self, stripe_id: str) -> Iterator[Any]:
-        return iter(self._invoices.line_items.list(stripe_id, {"limit": 100}).auto_paging_iter())
+    def _lines(self, held: stripe.Invoice) -> Iterator[Any]:
+        """Return an invoice's lines: up to ten come with it, more are listed a hundred at a time."""
+        if not held.lines.has_more:
+            return iter(held.lines.data)
+        return iter(self._invoices.line_items.list(held.id, {"limit": 100}).auto_paging_iter())
 
 
 def _credit_note(held: Any, note: CreditNoteAsked) -> CreditNote:
@@ -316,6 +318,11 @@ def _at_platform(held: stripe.Invoice) -> AtPlatform:
         remaining=from_minor(int(held.amount_remaining), currency),
         paid=from_minor(int(held.amount_paid), currency),
     )
+
+
+def _replayed(answer: Any) -> bool:
+    """Return whether Stripe remembered an answer, or an error, under its idempotency key."""
+    return (answer.headers or {}).get("Idempotent-Replayed") == "true"
 
 
 def _metadata(held: Any) -> dict[str, str]:

@@ -67,8 +67,8 @@ async def lengths(client: Client, workflows: Iterable[str]) -> list[tuple[int, i
     async def length(workflow: str) -> tuple[int, int]:
         async with gate:
             history = await client.get_workflow_handle(workflow).fetch_history()
-        if failed := [event.event_id for event in history.events if event.event_type in TASK_FAILED]:
-            raise TasksFailed(f"{workflow}: the workflow tasks of events {failed} failed")
+        if failed := [event for event in history.events if event.event_type in TASK_FAILED]:
+            raise TasksFailed(f"{workflow}: {len(failed)} workflow tasks failed, the first so: {failed[0]}")
         return len(history.events), sum(event.ByteSize() for event in history.events)
 
     return list(await asyncio.gather(*map(length, workflows)))

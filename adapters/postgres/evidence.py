@@ -51,7 +51,7 @@ _SUPERSEDED = table("superseded_invoices", column("reference"), schema="tieout")
 """A view: invoices that were taken back and billed again."""
 
 
-STATEMENTS = 64
+STATEMENTS = 256
 """How many statements are at hand: a customer's is asked for by every stage after it is rated."""
 
 

@@ -85,6 +85,9 @@ class Folder:
             path.write_bytes(body)
         return f"file:{key}"
 
+    def put_table(self, key: str, body: bytes) -> str:
+        return self.put(key, body)
+
     def put_file(self, folder: str, path: Path, content_type: str) -> tuple[str, str]:
         body = path.read_bytes()
         digest = hashlib.sha256(body).hexdigest()
