@@ -9,7 +9,7 @@ where a maximum file size is set, an interval has several parts and, when all of
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -158,8 +158,8 @@ class PostHogExport:
             db.execute("SET TimeZone = 'UTC'")
             db.execute(f"CREATE VIEW events AS {_reader(path)}", [])
             nested = ".parquet" not in path.suffixes
-            for metered in self._mapping.metered:
-                relation = db.sql(_select(self._mapping.account, metered, key, nested))
+            for alike in _alike(self._mapping.metered):
+                relation = db.sql(_select(self._mapping.account, alike, key, nested))
                 for batch in relation.to_arrow_reader(BATCH_ROWS):
                     yield _as_columns(batch)
 
@@ -196,11 +196,30 @@ def _reader(path: Path) -> str:
     )
 
 
-def _select(account: str, metered: Metered, key: str, nested: bool) -> str:
-    """Return the SQL that turns one kind of event into usage columns. `nested`: the body is the whole event.
+def _alike(metered: Iterable[Metered]) -> list[dict[str, Metered]]:
+    """Return what is metered by event, together where the same properties are read: each group is one pass."""
+    groups: list[dict[str, Metered]] = []
+    for one in metered:
+        read = {"event": one.event, "meter": one.meter}
+        for group in groups:
+            if one.event not in group and next(iter(group.values())).model_copy(update=read) == one:
+                group[one.event] = one
+                break
+        else:
+            groups.append({one.event: one})
+    return groups
+
+
+def _select(account: str, alike: Mapping[str, Metered], key: str, nested: bool) -> str:
+    """Return the SQL that turns events of which the same is read into usage columns.
+
+    `nested`: the body is the whole event.
 
     Numbers are read as decimals out of the JSON text, not by way of its values: those are floats, with 17 digits.
     """
+    metered = next(iter(alike.values()))
+    meters = " ".join(f"WHEN {_text(one.event)} THEN {_text(one.meter)}" for one in alike.values())
+    events = ", ".join(map(_text, alike))
     texts = _read(nested, "VARCHAR", account, metered.quantity, *metered.dimensions.values())
     numbers = _read(nested, "DECIMAL(38,12)", metered.quantity, *([metered.cost] if metered.cost else ()))
     dims = ", ".join(
@@ -215,10 +234,10 @@ def _select(account: str, metered: Metered, key: str, nested: bool) -> str:
         cost = _of("numbers", metered.cost)
         currency = f"CASE WHEN {cost} IS NOT NULL THEN {_text(str(metered.currency))} END"
     return (
-        f"SELECT uuid AS id, {_of('texts', account)} AS account, {_text(metered.meter)} AS meter,"
+        f"SELECT uuid AS id, {_of('texts', account)} AS account, CASE event {meters} END AS meter,"
         f" {quantity} AS quantity, happened AS starts_at, NULL::TIMESTAMPTZ AS ends_at, inserted AS received_at,"
         f" {columns} AS dims, {_text(key)} AS place, {cost} AS cost, {currency} AS cost_currency"
-        f" FROM (SELECT *, {texts} AS texts, {numbers} AS numbers FROM events WHERE event = {_text(metered.event)})"
+        f" FROM (SELECT *, {texts} AS texts, {numbers} AS numbers FROM events WHERE event IN ({events}))"
         f" WHERE {text} IS NOT NULL"
     )
 

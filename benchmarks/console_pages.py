@@ -104,7 +104,7 @@ def _rate(number: int) -> RateVersion:
     )  # fmt: skip
 
 
-def measure(folder: Path, rounds: int = 20) -> dict[str, Any]:
+def measure(folder: Path, rounds: int = 60) -> dict[str, Any]:
     """Return percentiles in milliseconds by page, of so many rounds each, and the first time of each."""
     state = State(folder)
     postgres, temporal = Postgres(state), Temporal(state)

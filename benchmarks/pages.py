@@ -139,7 +139,7 @@ def _issue(evidence: PostgresEvidence, invoices: PostgresInvoices, statement: St
     )
 
 
-def measure(folder: Path, rounds: int = 20) -> dict[str, Any]:
+def measure(folder: Path, rounds: int = 100) -> dict[str, Any]:
     """Return percentiles in milliseconds by page, of so many rounds by other customers each, fifty watching live."""
     state = State(folder)
     postgres = Postgres(state)

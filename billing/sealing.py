@@ -39,6 +39,12 @@ BUCKET_GROUP = 8_192
 NAMES = ("customer", "meter", "dims")
 """What a bucket is of, beside its hour."""
 
+REPEATING = (*NAMES, "account", "place")
+"""Names that many rows bear."""
+
+MOST_NUMBERED = 65_536
+"""Names of one kind that are numbered for a pass: a number of two bytes is sorted and grouped faster than a text."""
+
 Cuts = Mapping[str, Sequence[datetime]]
 """By customer, the instants at which buckets are cut; those on a whole UTC hour change nothing."""
 
@@ -101,7 +107,9 @@ def seal(
         db.execute(_SUSPECTS.format(inside=_inside(window)))
         counts = _counts(db, window)
         rows, duplicates = folder / "rows.parquet", folder / "duplicates.parquet"
-        _write(db, f"{_KEPT.format(inside=_inside(window))} ORDER BY customer", rows)
+        numbered = _numbered(db, "named", REPEATING, MOST_NUMBERED)
+        kept = f"SELECT * REPLACE ({numbered}) FROM ({_KEPT.format(inside=_inside(window))})"
+        _write(db, f"{kept} ORDER BY customer", rows)
         removed = "inside AND (before OR rank > 1)"  # of what was billed before, nothing of its id is kept
         _write(db, f"SELECT {_SEALED} FROM suspects WHERE {removed} ORDER BY customer", duplicates)
         spooled.unlink()
@@ -276,9 +284,7 @@ def _write_buckets(
             if written is not None:
                 written.result()
             written = pen.submit(_write_groups, writer, table)  # while the next part is summed
-            db.register("part_", table)
-            _hash(db, "part_", whole)
-            db.unregister("part_")
+            _hash(db, "summed", whole)
         if written is not None:
             written.result()
     return tuple(customer for customer, _ in counts), whole.hexdigest()
@@ -313,13 +319,25 @@ def parts_of(counts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
 
 
 def _bucketed(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> pa.Table:
-    """Return rows summed to buckets, in bucket order; names are numbered first: numbers group faster than texts."""
-    for name in NAMES:
+    """Return rows summed to buckets, in bucket order, and leave them in the table `summed`."""
+    db.execute("DROP TABLE IF EXISTS summed")
+    numbered = f"(SELECT * REPLACE ({_numbered(db, rows, NAMES, PART_ROWS)}) FROM {rows})"
+    db.execute(f"CREATE TEMP TABLE summed AS {_buckets_sql(db, numbered, match, cuts)}")
+    ordered = db.sql("SELECT * FROM summed ORDER BY customer, meter, dims, starts_at")
+    return ordered.to_arrow_table().cast(BUCKETS)
+
+
+def _numbered(db: duckdb.DuckDBPyConnection, rows: str, names: Iterable[str], most: int) -> str:
+    """Return the columns that put a number in the place of names, in their order, where rows bear at most so many."""
+    numbered = []
+    for name in names:
         db.execute(f"DROP TYPE IF EXISTS a_{name}")
-        db.execute(f"CREATE TYPE a_{name} AS ENUM (SELECT DISTINCT {name} FROM {rows} ORDER BY {name})")
-    numbered = ", ".join(f"{name}::a_{name} AS {name}" for name in NAMES)
-    select = _buckets_sql(db, f"(SELECT * REPLACE ({numbered}) FROM {rows})", match, cuts)
-    return db.sql(f"{select} ORDER BY customer, meter, dims, starts_at").to_arrow_table().cast(BUCKETS)
+        db.execute(f"CREATE OR REPLACE TEMP TABLE borne AS SELECT DISTINCT {name} FROM {rows} LIMIT {most + 1}")
+        [[many]] = db.execute("SELECT count(*) FROM borne").fetchall()
+        if many <= most:
+            db.execute(f"CREATE TYPE a_{name} AS ENUM (SELECT {name} FROM borne ORDER BY {name})")
+        numbered.append(f"{name}::a_{name} AS {name}" if many <= most else name)
+    return ", ".join(numbered)
 
 
 def _buckets_sql(db: duckdb.DuckDBPyConnection, rows: str, match: str, cuts: Cuts) -> str:

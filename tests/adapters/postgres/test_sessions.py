@@ -1,4 +1,4 @@
-"""Sessions: readings of one thread share a snapshot where it was said, until something is written or a reading fails."""
+"""Sessions: a thread's readings share a snapshot where it was said, until something is written or one fails."""
 
 import threading
 from datetime import UTC, datetime
