@@ -129,10 +129,13 @@ def _events(mapping: TableMapping, wall: frozenset[str]) -> str:
 def _dimensions(mapping: TableMapping) -> str:
     if mapping.dimensions_in:
         return f"toJSONString(mapSort({_quoted(mapping.dimensions_in)}))"
-    pairs = ", ".join(
-        f"{_text(name)}, ifNull(toString({_quoted(column)}), '')" for name, column in mapping.dimensions.items()
-    )
-    return f"toJSONString(mapSort(mapFilter((k, v) -> v != '', map({pairs}))))" if pairs else "'{}'"
+    if not mapping.dimensions:
+        return "'{}'"
+    pairs = []
+    for name, column in sorted(mapping.dimensions.items()):  # no map: one is built anew for every row, texts are not
+        value = f"ifNull(toString({_quoted(column)}), '')"
+        pairs.append(f"if({value} = '', '', concat(toJSONString({_text(name)}), ':', toJSONString({value})))")
+    return f"concat('{{', arrayStringConcat(arrayFilter(pair -> pair != '', [{', '.join(pairs)}]), ','), '}}')"
 
 
 def _cost(mapping: TableMapping) -> str:
