@@ -108,8 +108,9 @@ def seal(
         counts = _counts(db, window)
         rows, duplicates = folder / "rows.parquet", folder / "duplicates.parquet"
         numbered = _numbered(db, "named", REPEATING, MOST_NUMBERED)
-        kept = f"SELECT * REPLACE ({numbered}) FROM ({_KEPT.format(inside=_inside(window))})"
-        _write(db, f"{kept} ORDER BY customer", rows)
+        kept = f"SELECT * REPLACE ({numbered}) FROM ({_KEPT.format(inside=_inside(window))}) ORDER BY customer"
+        texts = ", ".join(f"{name}::VARCHAR AS {name}" for name in REPEATING)
+        _write(db, f"SELECT * REPLACE ({texts}) FROM ({kept})", rows)
         removed = "inside AND (before OR rank > 1)"  # of what was billed before, nothing of its id is kept
         _write(db, f"SELECT {_SEALED} FROM suspects WHERE {removed} ORDER BY customer", duplicates)
         spooled.unlink()

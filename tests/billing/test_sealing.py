@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from billing import sealing
 from billing.sealing import UnusableQuantity
 from billing.slices import part_of
-from models.columns import BUCKETS
+from models.columns import BUCKETS, REPORTED, SEALED
 from models.usage_policy import SourcePolicy
-from tests.usage_builders import START, event, sealed
+from tests.usage_builders import OCTOBER, START, event, sealed
 
 EVENTS = SourcePolicy(grain="event")
 
@@ -89,3 +90,23 @@ def test_a_customer_of_a_very_long_name_is_read_like_any_other(tmp_path: Path) -
     for name in (long, "acme"):
         assert part_of(tmp_path / "buckets.parquet", [name], BUCKETS)["customer"].to_pylist() == [name]
     assert part_of(tmp_path / "buckets.parquet", ["nobody"], BUCKETS).num_rows == 0
+
+
+def test_sealed_names_are_read_right_from_groups_that_hold_few_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrow takes a dictionary with holes for a shorter one: each group's names are written as texts, without any."""
+    monkeypatch.setattr(sealing, "ROW_GROUP", 2_048)
+    rows = [
+        event(hour % 700, account=f"c-{hour % 5}", id=f"{hour}", dims={"model": f"m-{hour % 5}"})
+        for hour in range(20_000)
+    ]
+    batch = pa.RecordBatch.from_pylist(rows, schema=REPORTED)
+    found = sealing.seal(sealing.spool([batch], tmp_path / "spool"), OCTOBER, EVENTS, tmp_path)
+    assert pq.read_metadata(found.rows).num_row_groups > 5
+    customers = pq.read_table(found.rows)["customer"].to_pylist()
+    assert customers == sorted(customers)
+    for number in range(5):
+        mine = part_of(found.rows, [f"c-{number}"], SEALED)
+        assert {int(one) % 5 for one in mine["id"].to_pylist()} == {number}
+        assert (mine.num_rows, set(mine["dims"].to_pylist())) == (4_000, {f'{{"model":"m-{number}"}}'})
