@@ -1,6 +1,7 @@
 """Shards: ten thousand customers with little usage closed by the real deeds, and how large their histories grow.
 
-A failed workflow task, or a customer who did not end, is an error and no figure. `python -m benchmarks.shards`.
+A failed workflow task, or a customer who did not end, is an error and no figure. A wake-up that waited ten seconds for
+the worker that has its workflow at hand goes to the common queue: that is counted. `python -m benchmarks.shards`.
 """
 
 import asyncio
@@ -10,12 +11,12 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
 from rich.table import Table
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TimeoutType
 from temporalio.client import Client
 
 from activities.messages import close_id, customer_close_id
@@ -24,13 +25,21 @@ from benchmarks.orchestration import Cpu, close, outside_with, real_queues, sett
 from devstack.up import Stack
 from runtime import temporal
 
-TASK_FAILED = frozenset({EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT})
+NOT_BEGUN = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
 READ_AT_ONCE = 16
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 
 class TasksFailed(RuntimeError):
-    """Workflow tasks failed or timed out."""
+    """Workflow tasks failed, or timed out once they were begun."""
+
+
+class Read(NamedTuple):
+    """A history: its events, their bytes, and how many wake-ups waited for the worker that has it at hand."""
+
+    events: int
+    size: int
+    waited: int
 
 
 async def measure(stack: Stack, customers: int, calls: int = 1) -> dict[str, Any]:
@@ -46,9 +55,9 @@ async def measure(stack: Stack, customers: int, calls: int = 1) -> dict[str, Any
     shards = -(-customers // outside.shard_size)
     month = close_id(MONTH, 1)
     histories = {
-        "month": await lengths(client, [month]),
-        "shard": await lengths(client, [f"{month}/shard-{number:03}" for number in range(1, shards + 1)]),
-        "customer": await lengths(client, [customer_close_id(MONTH, 1, one.customer) for one in book]),
+        "month": await read(client, [month]),
+        "shard": await read(client, [f"{month}/shard-{number:03}" for number in range(1, shards + 1)]),
+        "customer": await read(client, [customer_close_id(MONTH, 1, one.customer) for one in book]),
     }
     return {
         "customers": customers,
@@ -56,22 +65,26 @@ async def measure(stack: Stack, customers: int, calls: int = 1) -> dict[str, Any
         "seconds": seconds,
         "per_second": customers / seconds,
         "cpu_ms_each": {name: spent / customers * 1000 for name, spent in cpu.items()},
-        "longest_history": {name: max(found) for name, found in histories.items()},
+        "longest_history": {name: max((one.events, one.size) for one in found) for name, found in histories.items()},
+        "waited_for_their_worker": sum(one.waited for found in histories.values() for one in found),
     }
 
 
-async def lengths(client: Client, workflows: Iterable[str]) -> list[tuple[int, int]]:
-    """Return the events and bytes of workflows' histories; raises TasksFailed where a workflow task failed."""
+async def read(client: Client, workflows: Iterable[str]) -> list[Read]:
+    """Return what histories of workflows tell; raises TasksFailed where a workflow task failed."""
     gate = asyncio.Semaphore(READ_AT_ONCE)
 
-    async def length(workflow: str) -> tuple[int, int]:
+    async def one(workflow: str) -> Read:
         async with gate:
             history = await client.get_workflow_handle(workflow).fetch_history()
-        if failed := [event for event in history.events if event.event_type in TASK_FAILED]:
-            raise TasksFailed(f"{workflow}: {len(failed)} workflow tasks failed, the first so: {failed[0]}")
-        return len(history.events), sum(event.ByteSize() for event in history.events)
+        late = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT]
+        waited = [event for event in late if event.workflow_task_timed_out_event_attributes.timeout_type == NOT_BEGUN]
+        failed = [event for event in history.events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED]
+        if failed or len(waited) < len(late):
+            raise TasksFailed(f"{workflow}: workflow tasks failed: {[*failed, *late]}")
+        return Read(len(history.events), sum(event.ByteSize() for event in history.events), len(waited))
 
-    return list(await asyncio.gather(*map(length, workflows)))
+    return list(await asyncio.gather(*map(one, workflows)))
 
 
 def table(found: dict[str, Any]) -> Table:
@@ -84,6 +97,7 @@ def table(found: dict[str, Any]) -> Table:
         shown.add_row(f"CPU a customer, {name}", f"{milliseconds:.1f} ms")
     for name, (events, size) in found["longest_history"].items():
         shown.add_row(f"longest history of a {name}", f"{events:,} events, {size / 1024:,.0f} KiB")
+    shown.add_row("wake-ups that waited ten seconds for their worker", f"{found['waited_for_their_worker']:,}")
     return shown
 
 

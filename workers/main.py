@@ -29,14 +29,7 @@ CACHED_WORKFLOWS = 2_000
 """At least the customers in progress at once: below that each wake-up replays its whole history."""
 
 WORKFLOW_TASKS = 8
-"""Taken at a time: one loop runs them, and a task that was taken times out after ten seconds."""
-
-STICKY = timedelta(seconds=60)
-"""How long a wake-up waits for the worker that has the workflow at hand before any other may replay it.
-
-A thousand wake-ups at once take one loop longer than the SDK's ten seconds, and replaying them all takes longer still;
-what a worker that was killed had at hand waits a minute at most.
-"""
+"""Taken at a time: one loop runs them, and what waits here times out after ten seconds, what waits there does not."""
 
 
 def worker_for(role: str, queue: Queue, client: Client, config: settings.Settings, pool: ThreadPoolExecutor) -> Worker:
@@ -53,7 +46,6 @@ def worker_for(role: str, queue: Queue, client: Client, config: settings.Setting
         max_concurrent_activities=slots,
         max_cached_workflows=CACHED_WORKFLOWS if queue.workflows else 0,
         max_concurrent_workflow_tasks=WORKFLOW_TASKS,
-        sticky_queue_schedule_to_start_timeout=STICKY,
         max_task_queue_activities_per_second=config.stripe_per_second if role == "stripe" else None,
         disable_eager_activity_execution=role == "stripe",
         activity_task_poller_behavior=PollerBehaviorAutoscaling(),
