@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
@@ -23,11 +24,10 @@ class Value(Frozen):
 
     def canonical(self) -> str:
         """Return the one text of this value: JSON with sorted keys, decimals and instants as plain text."""
-        content = self.model_dump(mode="json")  # its keys are text; whether a number is a float, the text tells
-        text = _json(content)
-        if _MAY_BE_A_FLOAT.search(text):
+        content = self.model_dump(mode="json")
+        if _may_hold_floats(type(self)):
             _refuse_floats(content)
-        return text
+        return _json(content)
 
     def fingerprint(self) -> str:
         """Return the SHA-256 (64 hex digits) of the canonical text; equal content gives equal fingerprints."""
@@ -45,8 +45,10 @@ def canonical_json(content: Any) -> str:
     return _json(content)
 
 
-_MAY_BE_A_FLOAT = re.compile(r"[:,\[]-?\d+[.eE]")
-"""What every float looks like in JSON text of ours, and text in quotes seldom: only then each value is looked at."""
+@cache
+def _may_hold_floats(kind: type[BaseModel]) -> bool:
+    """Return whether a kind has a field that may be, or hold, a float: then each of its values is looked at."""
+    return re.search(r"'type': '(?:float|any)'", repr(kind.__pydantic_core_schema__)) is not None
 
 
 def _json(content: Any) -> str:

@@ -1,12 +1,17 @@
 """Canonical text: one text for equal content, and none for a float, wherever it hides."""
 
+import importlib
+import inspect
+import pkgutil
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.value import Value, canonical_json
+import models
+from models.value import Value, _may_hold_floats, canonical_json
 
 
 class Anything(Value):
@@ -32,3 +37,27 @@ def test_a_float_is_refused_wherever_it_is(content: Any, number: float, where: s
     held = {"alone": number, "listed": [content, number], "named": {"a": content, "b": {"c": number}}}[where]
     with pytest.raises(TypeError, match="a float"):
         Anything(it=held).canonical()
+
+
+class Hidden(Value):
+    """A value in whose midst a float may be."""
+
+    it: dict[str, tuple[Decimal | float, ...]] = {}
+    next: "Hidden | None" = None
+
+
+def test_a_kind_that_may_hold_a_float_in_its_midst_is_looked_at() -> None:
+    assert Hidden(it={"a": (Decimal("1.5"),)}).canonical() == '{"it":{"a":["1.5"]},"next":null}'
+    with pytest.raises(TypeError, match="a float"):
+        Hidden(next=Hidden(it={"a": (1.5,)})).canonical()
+
+
+def test_no_noun_of_the_house_may_hold_a_float() -> None:
+    nouns = [
+        noun
+        for module in pkgutil.walk_packages(models.__path__, "models.")
+        for noun in vars(importlib.import_module(module.name)).values()
+        if inspect.isclass(noun) and issubclass(noun, Value)
+    ]
+    assert len(nouns) > 100
+    assert [noun.__name__ for noun in nouns if _may_hold_floats(noun)] == []
