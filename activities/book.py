@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import BookEvent, EventBooked
-from activities.post import DecisionRefused, refuse_overdrawn
+from activities.post import DecisionRefused, both_taken, refuse_overdrawn
 from billing import approval, terms
 from billing.events import entry_for
 from billing.revenue_terms import RevenueTerms
@@ -88,21 +88,6 @@ def _judged(event: Event, proposal: Decision, approved: Decision) -> tuple[Verdi
     named = (getattr(event, "by", proposal.person.id), getattr(event, "approved_by", approved.person.id))
     if named != (proposal.person.id, approved.person.id):
         raise DecisionRefused("the event names other people", by=named[0], approved_by=named[1])
-    verdicts = []
-    for decision, kind, preparers in (
-        (proposal, DecisionKind.PROPOSE_EVENT, ()),
-        (approved, DecisionKind.APPROVE_EVENT, (proposal.person.id,)),
-    ):
-        verdict = approval.judge(
-            decision,
-            (kind,),
-            same_close=(decision.customer, decision.period) == (proposal.customer, month_of(event.on)),
-            statement=event.fingerprint(),
-            holding=(),
-            preparers=preparers,
-            approved_by=(),
-        )
-        if not verdict.taken:
-            raise DecisionRefused(verdict.message, code=verdict.code.value)
-        verdicts.append(verdict)
-    return verdicts[0], verdicts[1]
+    kinds = (DecisionKind.PROPOSE_EVENT, DecisionKind.APPROVE_EVENT)
+    where = (proposal.customer, month_of(event.on))
+    return both_taken(approval.judge_both(proposal, approved, kinds, event.fingerprint(), where))

@@ -1,6 +1,7 @@
 """correct: prepare a correction of an issued invoice, judge who decides, settle it at the platform, post it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import pyarrow.parquet as pq
 from temporalio import activity
@@ -17,6 +18,8 @@ from activities.messages import (
 )
 from activities.post import refuse_overdrawn
 from billing import approval, carried, correcting, corrections, invoicing, settling, terms, usage_table
+from billing.corrected import entries as corrected_entries
+from billing.corrected import worked_out
 from billing.rating import statement as rating
 from models.approval import ApprovalCode, Decision, Verdict
 from models.books import TooMuchCredited
@@ -27,12 +30,11 @@ from models.correction import (
     CorrectionStep,
     CorrectionTaken,
     CorrectionView,
-    DeltaLine,
     Settlement,
 )
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import JournalEntry
-from models.money import to_minor, total
+from models.money import to_minor
 from models.rate_change import ChangeStep, StepTaken
 from models.refusal import Refusal
 from models.statement import Statement
@@ -136,9 +138,10 @@ class CorrectDeeds:
         self._approval(task, correction)
         posted = [one for one in outside.journal.entries(customer=correction.customer) if _is_of(one.key, correction)]
         if not posted:
-            posted = list(self._entries(correction))
+            at = outside.clock.now()
+            posted = list(self._entries(correction, at))
             refuse_overdrawn(outside, correction.customer, posted)
-            outside.journal.post(posted, preparer=correction.proposed_by, at=outside.clock.now())
+            outside.journal.post(posted, preparer=correction.proposed_by, at=at)
         month = min((entry.period for entry in posted), default=correction.period)
         self._take(correction, CorrectionStep.POSTED, detail=f"{len(posted)} entries in {month}")
         self._clear(correction)
@@ -161,41 +164,27 @@ class CorrectDeeds:
             raise NoCorrection(f"{decision.person.id} may not propose corrections", decision=task.proposal)
         invoice, _ = self._issued(request.invoice)
         issued = outside.evidence.statement(invoice.statement)
-        earlier = outside.corrections.of_invoice(request.invoice)
         known_at = decision.recorded_at
         corrected: Statement | None = None
+        next_issued = False
         if request.cause.rates_again:
             corrected = self._rated_again(request, issued, decision)
             issued_after = outside.evidence.issued_statements(issued.contract, "9999-12")
             next_issued = any(one.period > issued.period for one in issued_after)
-            lines = corrections.rated_again(request, issued, corrected, earlier, next_issued=next_issued)
-            past = total(one.correction.tax for one in earlier if one.counts)
-            tax = (issued.tax + past, corrected.tax)
-        else:
-            lines = self._by_hand(request, issued, earlier)
-            tax = corrections.tax_of_credit(issued, lines, earlier)
         entries = outside.journal.entries(customer=issued.customer)
-        correction = corrections.correction_of(
+        correction = worked_out(
             request,
             issued,
-            lines,
-            tax,
-            earlier,
+            corrected,
+            outside.corrections.of_invoice(request.invoice),
             corrections.revenue_of(entries, issued.fingerprint()),
+            next_issued=next_issued,
             proposed_by=decision.person.id,
             known_at=known_at,
-            corrected=corrected.fingerprint() if corrected else None,
         )
         if corrected is not None:
             outside.evidence.keep_statement(corrected, CORRECTIONS_FROM, known_at)
         return correction
-
-    def _by_hand(
-        self, request: CorrectionRequest, issued: Statement, earlier: Sequence[CorrectionView]
-    ) -> tuple[DeltaLine, ...]:
-        if request.settlement is Settlement.VOID:
-            return corrections.taken_back(request, issued, earlier)
-        return corrections.credited(request, issued, earlier)
 
     def _rated_again(self, request: CorrectionRequest, issued: Statement, decision: Decision) -> Statement:
         """Return the month rated again: its newest reconciled usage, with the rates and terms known now."""
@@ -250,25 +239,15 @@ class CorrectDeeds:
         held = outside.invoices.issued(outside.platform.finalize(draft, invoice), outside.clock.now())
         return {"voided": issued.stripe_id, "invoice": held.reference, "number": held.number}
 
-    def _entries(self, correction: Correction) -> Sequence[JournalEntry]:
+    def _entries(self, correction: Correction, at: datetime) -> Sequence[JournalEntry]:
         outside = self.outside
         month = outside.journal.open_month(correction.period)
-        now = outside.clock.now()
-        original = outside.evidence.statement(correction.statement)
-        mine = outside.corrections.of_invoice(correction.request.invoice)
-        before = [one.correction for one in mine if one.counts and one.correction.id != correction.id]
-        return correcting.entries_of(
+        return corrected_entries(
             correction,
-            correcting.booking(correction.period, month, now.date()),
-            (
-                original.subtotal + total(one.net for one in before),
-                original.tax + total(one.tax for one in before),
-            ),
-            [
-                one
-                for one in outside.journal.entries(customer=correction.customer)
-                if one.statement == correction.statement
-            ],
+            outside.evidence.statement(correction.statement),
+            outside.corrections.of_invoice(correction.request.invoice),
+            outside.journal.entries(customer=correction.customer),
+            correcting.booking(correction.period, month, at.date()),
         )
 
     def _clear(self, correction: Correction) -> None:

@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.deeds import Outside
 from activities.messages import OpenedRef, TakeOver
-from activities.post import DecisionRefused
+from activities.post import DecisionRefused, both_taken
 from billing import approval, openings
 from models.approval import Decision, Verdict
 from models.close import DecisionKind
@@ -75,21 +75,6 @@ class Openings:
 
 def _judged(opening: Opening, proposal: Decision, approved: Decision) -> tuple[Verdict, Verdict]:
     """Return the verdicts on proposal and approval; raises DecisionRefused with the first reason against either."""
-    verdicts = []
-    for decision, kind, preparers in (
-        (proposal, DecisionKind.PROPOSE_OPENING, ()),
-        (approved, DecisionKind.APPROVE_OPENING, (proposal.person.id,)),
-    ):
-        verdict = approval.judge(
-            decision,
-            (kind,),
-            same_close=decision.customer == opening.customer and decision.period == month_of(opening.as_of),
-            statement=opening.fingerprint(),
-            holding=(),
-            preparers=preparers,
-            approved_by=(),
-        )
-        if not verdict.taken:
-            raise DecisionRefused(verdict.message, code=verdict.code.value)
-        verdicts.append(verdict)
-    return verdicts[0], verdicts[1]
+    kinds = (DecisionKind.PROPOSE_OPENING, DecisionKind.APPROVE_OPENING)
+    where = (opening.customer, month_of(opening.as_of))
+    return both_taken(approval.judge_both(proposal, approved, kinds, opening.fingerprint(), where))

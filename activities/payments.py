@@ -13,6 +13,7 @@ from models.invoice import Invoice, IssuedInvoice
 from models.period import month_of
 from models.refusal import Refusal
 from models.stripe_event import EventTaken, Fate, Payment, PlatformEvent
+from models.value import decimal_text
 
 _TAKEN_BACK = "invoice.voided"
 _CREDITED = frozenset({"credit_note.created", "credit_note.updated"})
@@ -88,11 +89,13 @@ class Payments:
         entries = payments.entries_of(event, invoice, issued, payment, month, booked)
         refuse_overdrawn(outside, invoice.customer, entries)
         outside.journal.post(entries, preparer="system", at=outside.clock.now())
-        intent = payment.intent if payment else None
         if not entries and event.type == payments.FINALIZED:
             return self._take(event, Fate.KNOWN, "", invoice.reference)
         words = f"{len(entries)} entries" if entries else "nothing was paid"
-        return self._take(event, Fate.APPLIED, words, invoice.reference, intent)
+        read = {"sha256": event.sha256}
+        if payment is not None:
+            read |= {"payment": payment.intent or "", "fee": decimal_text(payment.fee)}
+        return self._take(event, Fate.APPLIED, words, invoice.reference, **read)
 
     def _wait_for_issue(self, event: PlatformEvent) -> None:
         """Raise where the event is of an invoice that our own close is issuing: it is told before we wrote it down."""
@@ -132,10 +135,8 @@ class Payments:
             return "no payment of ours is known for this dispute yet; it is applied when the payment's event comes"
         return "no issued invoice of ours has this id: somebody else's, or made by hand at the platform"
 
-    def _take(
-        self, event: PlatformEvent, fate: Fate, detail: str = "", invoice: str = "", intent: str | None = None
-    ) -> EventTaken:
-        references = {name: text for name, text in (("invoice", invoice), ("payment", intent or "")) if text}
+    def _take(self, event: PlatformEvent, fate: Fate, detail: str = "", invoice: str = "", **read: str) -> EventTaken:
+        references = {name: text for name, text in {"invoice": invoice, **read}.items() if text}
         return self.outside.events.take(
             EventTaken(event=event.id, fate=fate, at=self.outside.clock.now(), detail=detail, references=references)
         )

@@ -9,7 +9,7 @@ from activities.messages import CustomerRef, LockMonth, PostedRef, PostRevenue
 from activities.witness import witness
 from billing import approval, posting, recognition, terms
 from billing.events import refuse_negative_liabilities
-from models.approval import Decision
+from models.approval import Decision, Verdict
 from models.close import EVERYONE, DecisionKind, Stage, State
 from models.contract import Contract
 from models.journal import JournalEntry
@@ -40,6 +40,14 @@ def refuse_overdrawn(outside: Outside, customer: str, entries: Sequence[JournalE
     booked = outside.journal.entries(None, customer)
     there = {entry.key for entry in booked}
     refuse_negative_liabilities([entry for entry in entries if entry.key not in there], booked)
+
+
+def both_taken(verdicts: tuple[Verdict, Verdict]) -> tuple[Verdict, Verdict]:
+    """Return the verdicts on a proposal and its approval; raises DecisionRefused with the first reason against one."""
+    for verdict in verdicts:
+        if not verdict.taken:
+            raise DecisionRefused(verdict.message, code=verdict.code.value)
+    return verdicts
 
 
 class Post:

@@ -150,6 +150,32 @@ def judge(
     return _verdict(decision, ApprovalCode.TAKEN, decision.reason)
 
 
+def judge_both(
+    proposal: Decision,
+    approved: Decision,
+    kinds: tuple[DecisionKind, DecisionKind],
+    subject: str,
+    where: tuple[str, str],
+) -> tuple[Verdict, Verdict]:
+    """Return the verdicts on one person's proposal and another's approval of the same content.
+
+    `subject` is its fingerprint, `where` the customer and month both must be about.
+    """
+
+    def verdict(decision: Decision, kind: DecisionKind, *preparers: str) -> Verdict:
+        return judge(
+            decision,
+            (kind,),
+            same_close=(decision.customer, decision.period) == where,
+            statement=subject,
+            holding=(),
+            preparers=preparers,
+            approved_by=(),
+        )
+
+    return verdict(proposal, kinds[0]), verdict(approved, kinds[1], proposal.person.id)
+
+
 def _judge_resolution(decision: Decision, holding: Collection[str]) -> Verdict:
     if decision.subject not in holding:
         return _verdict(decision, ApprovalCode.ALREADY, f"finding {decision.subject} does not hold this customer now")

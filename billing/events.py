@@ -67,7 +67,7 @@ def entry_for(
     if post_to is not None and post_to > month_of(day):
         day = day.replace(year=int(post_to[:4]), month=int(post_to[5:]), day=1)
     return JournalEntry(
-        key=f"event/{event.contract}/{event.id}"[:128],
+        key=key_of(event),
         rule=rule,
         customer=own[0].customer,
         contract=event.contract,
@@ -79,6 +79,11 @@ def entry_for(
         statement=event.fingerprint(),
         invoice=getattr(event, "invoice", None),
     )
+
+
+def key_of(event: Event) -> str:
+    """Return the key of an event's entry."""
+    return f"event/{event.contract}/{event.id}"[:128]
 
 
 def refuse_negative_liabilities(entries: Iterable[JournalEntry], booked: Iterable[JournalEntry] = ()) -> None:

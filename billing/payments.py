@@ -34,6 +34,11 @@ class NotThisInvoice(Refusal):
     remedy = "Look at the invoice in Stripe; nothing was posted."
 
 
+def keys_of(issued: IssuedInvoice) -> tuple[str, str, str]:
+    """Return the keys of what an issued invoice's payment posts: balance used, recovery, payment."""
+    return f"balance/{issued.stripe_id}", f"recovery/{issued.stripe_id}", f"payment/{issued.stripe_id}"
+
+
 def entries_of(
     event: PlatformEvent,
     invoice: Invoice,
@@ -63,9 +68,10 @@ def entries_of(
         return maker.some(_balance_used(thing, maker))
     if event.type == PAID:
         amount, fee = from_minor(int(thing["amount_paid"]), invoice.currency), payment.fee if payment else Decimal(0)
+        balance = _balance_used(thing, maker)
         return maker.some(
-            _balance_used(thing, maker),
-            _recovered(amount, maker, booked),
+            balance,
+            _recovered(amount, maker, booked, balance),
             maker.entry(
                 f"payment/{issued.stripe_id}",
                 Rule.A2,
@@ -113,10 +119,16 @@ def _balance_used(invoice: Mapping[str, Any], maker: "_Maker") -> JournalEntry |
     return maker.entry(key, Rule.E4, "Customer balance used", *sides)
 
 
-def _recovered(paid: Decimal, maker: "_Maker", booked: Sequence[JournalEntry]) -> JournalEntry | None:
-    """Return the receivable back for what is paid beyond what is due in the books, up to what was written off."""
-    reference, key = maker.invoice.reference, f"payment/{maker.issued.stripe_id}"
-    before = [entry for entry in booked if entry.key not in (key, f"recovery/{maker.issued.stripe_id}")]
+def _recovered(
+    paid: Decimal, maker: "_Maker", booked: Sequence[JournalEntry], balance: JournalEntry | None
+) -> JournalEntry | None:
+    """Return the receivable back for what is paid beyond what is due in the books, up to what was written off.
+
+    What the invoice took of the customer's balance is paid already, whether or not it was booked before.
+    """
+    reference, own = maker.invoice.reference, keys_of(maker.issued)
+    before = [entry for entry in booked if entry.key not in own]
+    before += [balance] if balance else []
     beyond = max(paid - due_of(reference, before), Decimal(0))
     back = min(beyond, max(written_off(reference, before), Decimal(0)))
     sides = ((Account.RECEIVABLE, back), (Account.ALLOWANCE, -back))

@@ -6,7 +6,7 @@ from typing import Any
 
 from models.money import Currency
 from models.usage import Identifier
-from models.value import Exact, Frozen, Instant, Value
+from models.value import Exact, Frozen, Instant, Value, fingerprint_of
 
 
 class PlatformEvent(Frozen):
@@ -24,6 +24,11 @@ class PlatformEvent(Frozen):
         thing: dict[str, Any] = json.loads(self.body)["data"]["object"]
         return thing
 
+    @property
+    def sha256(self) -> str:
+        """The checksum of the signed payload."""
+        return fingerprint_of(self.body)
+
 
 class Fate(StrEnum):
     """What became of an event; the last one counts."""
@@ -40,7 +45,8 @@ class EventTaken(Value):
     fate: Fate
     at: Instant
     detail: str = ""
-    references: dict[str, str] = {}  # invoice (ours), payment: the platform's payment intent
+    references: dict[str, str] = {}
+    """invoice (ours), payment (the platform's payment intent), fee (what it kept), sha256 of the payload it is from."""
 
 
 class Payment(Value):

@@ -1,4 +1,8 @@
-"""Audit: verify a month from its evidence alone: the manifest's root, each pack, each re-performed stage."""
+"""Audit: verify a month from its evidence alone: the manifest's root, each pack, each re-performed stage.
+
+What was posted beside the closes (corrections, payments, booked events, openings) is re-performed from its documents,
+as the auditor's role reads them in the books or as they were exported.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +15,12 @@ from adapters.object_store import EvidenceChanged
 from billing import slices
 from billing.reperform import ENGINE, Check, instants_of, reperform
 from billing.sealing import fingerprint_of_buckets, fingerprint_of_rows
+from billing.vouching.month import vouch
 from models.evidence import EvidencePack, Manifest, SealedPack
 from models.journal import ChainState
 from models.refusal import Refusal
 from models.snapshot import Artifact, Snapshot
+from models.support import Support
 from models.value import Value, fingerprint_of
 
 
@@ -45,6 +51,11 @@ def chain_verified(state: ChainState) -> Verified:
     """Return the journal's own check: where it is not whole, the first entry that differs, and why."""
     said = f"{state.first_difference}: {state.reason}" if state.first_difference else "whole"
     return Verified(subject="journal", checks=(Check(name="chain", evidence="whole", recomputed=said),))
+
+
+def vouched(support: Support) -> Verified:
+    """Return the checks of what was posted of one customer beside its close, each difference by document and line."""
+    return Verified(subject=f"journal of {support.customer}", checks=vouch(support))
 
 
 class Audit:

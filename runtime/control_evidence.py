@@ -3,7 +3,7 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,8 +13,11 @@ from sqlalchemy import text
 
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.sessions import Database
+from adapters.postgres.support import PostgresSupport
 from models.control_evidence import ControlManifest, EvidenceFile
+from models.entity import DEFAULT, Entity
 from models.refusal import Refusal
+from models.support import Support
 from models.value import canonical_json
 
 MANIFEST = "manifest.json"
@@ -30,6 +33,7 @@ class ControlName(StrEnum):
     RATES = "rates"  # changes of the catalog: proposer, approver, simulation
     EVENTS = "events"  # what two people booked that no statement has, with its entries
     PAYMENTS = "payments"  # what the platform told, and what became of it
+    JOURNAL = "journal"  # what was posted beside the closes, with the documents that re-perform it
 
 
 _QUERIES: dict[ControlName, dict[str, str]] = {
@@ -80,6 +84,9 @@ _QUERIES: dict[ControlName, dict[str, str]] = {
     },
 }
 
+SUPPORT = "support"
+"""The file of ControlName.JOURNAL: a customer a row."""
+
 
 class FolderNotEmpty(Refusal):
     """Evidence is never written over something that is there."""
@@ -87,10 +94,13 @@ class FolderNotEmpty(Refusal):
     remedy = "Name a folder that does not exist yet."
 
 
-def export(database: Database, control: ControlName, month: str, folder: Path, at: datetime) -> ControlManifest:
+def export(
+    database: Database, control: ControlName, month: str, folder: Path, at: datetime, entity: Entity = DEFAULT
+) -> ControlManifest:
     """Write one control's evidence into a new folder and a zip beside it; return the manifest that is in both.
 
-    Each file holds one JSON row a line, in the order they were recorded, as the auditor's role reads them.
+    Each file holds one JSON row a line, in the order they were recorded, as the auditor's role reads them. `entity` is
+    whose policies events were booked under.
 
     Raises:
         FolderNotEmpty: the folder or its zip is there.
@@ -99,11 +109,7 @@ def export(database: Database, control: ControlName, month: str, folder: Path, a
     if folder.exists() or packed.exists():
         raise FolderNotEmpty("something is there already", folder=folder)
     head = PostgresJournal(database).head()
-    with database.reading() as session:
-        rows: Mapping[str, Sequence[Any]] = {
-            name: session.connection().execute(text(sql), {"month": month}).scalars().all()
-            for name, sql in _QUERIES[control].items()
-        }
+    rows = _rows(database, control, month, entity)
     folder.mkdir(parents=True)
     files = []
     for name, bodies in rows.items():
@@ -116,6 +122,25 @@ def export(database: Database, control: ControlName, month: str, folder: Path, a
         for path in sorted(folder.iterdir()):
             archive.write(path, path.name)
     return manifest
+
+
+def _rows(database: Database, control: ControlName, month: str, entity: Entity) -> Mapping[str, Sequence[Any]]:
+    if control is ControlName.JOURNAL:
+        return {SUPPORT: [one.canonical() for one in PostgresSupport(database, entity).of_month(month)]}
+    with database.reading() as session:
+        return {
+            name: session.connection().execute(text(sql), {"month": month}).scalars().all()
+            for name, sql in _QUERIES[control].items()
+        }
+
+
+def supports(folder: Path) -> Iterator[Support]:
+    """Yield what an export of the journal holds, by customer; nothing of another control's, or of a changed file."""
+    name = f"{SUPPORT}.jsonl"
+    if (folder / name).is_file() and name not in differing(folder):
+        with (folder / name).open() as rows:
+            for row in rows:
+                yield Support.from_text(row)
 
 
 def differing(folder: Path) -> tuple[str, ...]:

@@ -21,8 +21,10 @@ from activities.rate import ContractEnded, Rate
 from adapters.postgres.booked_events import PostgresBookedEvents
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.stripe_events import PostgresEvents
+from adapters.postgres.support import PostgresSupport
 from billing.events import NegativeLiability
 from billing.settlements import EventRefused
+from billing.vouching.month import vouch
 from cli.recognize import recognized
 from models.books import Conflict, FourEyes
 from models.close import CORRECTIONS_FROM, DecisionKind
@@ -255,6 +257,42 @@ def test_an_event_is_booked_once_and_never_changed(lived: tuple[World, list[Stat
             with fresh_database.connect(role) as connection, pytest.raises(psycopg.Error) as refused:
                 connection.execute(act)
             assert refused.value.sqlstate == code
+
+
+def test_what_was_posted_reperforms_from_the_books_and_a_document_changed_there_is_named(
+    lived: tuple[World, list[Statement]], fresh_database: Books
+) -> None:
+    world, _ = lived
+    for one in LATER[:3]:
+        book(world, signed(world, one))
+
+    def named() -> dict[str, str]:
+        every = PostgresSupport(fresh_database.as_role("auditor")).of_month("2026-11")
+        return {check.name: check.recomputed for one in every for check in vouch(one) if not check.agrees}
+
+    def changed(table: str, old: str, new: str, sealed: bool) -> dict[str, str]:
+        """Change a text as only one who switches the triggers off can, with the fingerprint it then has; look."""
+        body = f"replace(body, '{old}', '{new}')"
+        anew = f", fingerprint = tieout.fingerprint_of({body})" if sealed else ""
+        with fresh_database.connect() as connection:
+            connection.execute(f"ALTER TABLE tieout.{table} DISABLE TRIGGER USER")
+            done = connection.execute(f"UPDATE tieout.{table} SET body = {body}{anew} WHERE body <> {body}")
+            assert done.rowcount == 1
+            connection.commit()
+        return named()
+
+    assert named() == {}
+    paid = changed("stripe_events", '"amount_paid": 140000', '"amount_paid": 139000', False)
+    assert paid.pop("evt_1 invoice.paid: payload")
+    assert paid == {
+        "evt_1: payment/in_2026-10 line 1": "1010 1,345.80 USD",
+        "evt_1: payment/in_2026-10 line 3": "1100 -1,390.00 USD",
+    }
+    loss = changed("booked_events", '"expected_loss":"40"', '"expected_loss":"41"', True)
+    assert "what is signed changed" in loss["event allowance-1: two people"]
+    assert loss["event allowance-1: event/acme-2026/allowance-1 line 1"] == "6100 41.00 USD"
+    entry = changed("journal_entries", '"account":"1100","amount":"-100"', '"account":"1110","amount":"-100"', True)
+    assert entry["event write_off-1: event/acme-2026/write_off-1 line 3"] == "1100 -100.00 USD"
 
 
 def test_of_an_unknown_contract_or_an_estimate_nothing_is_booked(world: World) -> None:

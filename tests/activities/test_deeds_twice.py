@@ -1,8 +1,10 @@
 """Each deed run twice is each deed run once: on a real Postgres and object store and the Stripe double."""
 
 import asyncio
+import hashlib
 import inspect
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -100,6 +102,7 @@ from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
+from adapters.postgres.support import PostgresSupport
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.watches import PostgresWatches
 from adapters.postgres.web_sessions import seed_visitors
@@ -109,6 +112,7 @@ from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
 from billing.approval import ApprovalPolicy
 from billing.controls import NotSigned
+from billing.vouching.month import vouch
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
 from devstack.stripe.webhooks import signature
@@ -131,8 +135,10 @@ from models.usage_policy import UsagePolicy
 from models.value import canonical_json, instant_text
 from models.visitor import PortalRole, PortalUser
 from models.webhook import Answer, Endpoint, EventType
-from runtime.audit import Audit
+from runtime import control_evidence
+from runtime.audit import Audit, vouched
 from runtime.clock import SystemClock
+from runtime.control_evidence import ControlName
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
 from tests.devstack.conftest import an_open_folder
@@ -848,6 +854,54 @@ def test_the_evidence_alone_reperforms_elsewhere_and_any_changed_byte_of_it_is_n
             changed = whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :]
             named = _named({**objects, uri: changed}, tmp_path / f"{number}-{at}", root)
             assert any(expected in one for one in named), (uri, at, named)
+
+
+def test_what_was_posted_beside_the_closes_reperforms_from_its_documents(world: World) -> None:
+    """November holds a payment, two corrections and an allowance; September the opening of who was taken over."""
+    auditor = Database(role_url(world.stack.endpoints.database_url, "auditor"), 1)
+    try:
+        november = {one.customer: vouch(one) for one in PostgresSupport(auditor).of_month("2026-11")}
+        opened = [check for one in PostgresSupport(auditor).of_month("2026-09") for check in vouch(one)]
+    finally:
+        auditor.dispose()
+    assert [check for checks in november.values() for check in checks if not check.agrees] == []
+    made = {check.evidence for check in november[CUSTOMER]}
+    assert {said.split("/")[0] for said in made if said[:2] in ("A2", "E2", "F4")} == {
+        "A2 payment",
+        "E2 correction",
+        "F4 correction",
+    }
+    assert "event slow: two people" in {check.name for check in november[TAKEN_OVER]}
+    assert [(check.name.split()[0], check.evidence.split("/")[0]) for check in opened] == [("opening", "O1 opening")]
+    assert all(check.agrees for check in opened)
+
+
+def test_the_exported_journal_reperforms_offline_and_any_changed_byte_of_it_is_named(
+    world: World, tmp_path: Path
+) -> None:
+    auditor, folder = Database(role_url(world.stack.endpoints.database_url, "auditor"), 1), tmp_path / "journal"
+    try:
+        control_evidence.export(auditor, ControlName.JOURNAL, "2026-11", folder, world.outside.clock.now())
+    finally:
+        auditor.dispose()
+    found = [vouched(one) for one in control_evidence.supports(folder)]
+    assert {one.subject for one in found} == {f"journal of {CUSTOMER}", f"journal of {TAKEN_OVER}"}
+    assert [check for one in found for check in one.differing] == []
+    (name,) = (one.name for one in folder.iterdir() if one.name != "manifest.json")
+    whole = (folder / name).read_bytes()
+    for at in range(0, len(whole), len(whole) // 50):
+        (folder / name).write_bytes(whole[:at] + bytes((whole[at] ^ 1,)) + whole[at + 1 :])
+        assert control_evidence.differing(folder) == (name,)
+        assert list(control_evidence.supports(folder)) == []  # what it says is not read
+    paid = re.sub(rb'amount_paid\\": ?(\d)', lambda one: one[0][:-1] + bytes((one[1][0] ^ 1,)), whole)
+    assert paid != whole
+    manifest = folder / "manifest.json"
+    old, new = (hashlib.sha256(text).hexdigest() for text in (whole, paid))
+    (folder / name).write_bytes(paid)
+    manifest.write_text(manifest.read_text().replace(old, new))  # whoever forges the manifest too
+    named = [check.name for one in control_evidence.supports(folder) for check in vouched(one).differing]
+    assert any("invoice.paid: payload" in one for one in named)
+    assert any("payment/" in one and "line 1" in one for one in named)
 
 
 def test_the_chains_head_is_witnessed_at_the_lock(world: World) -> None:

@@ -64,6 +64,20 @@ def test_a_debt_at_the_platform_is_not_booked_by_guess() -> None:
     assert "Set the balance to zero" in refused.value.remedy
 
 
+def test_a_balance_told_with_the_payment_counts_before_what_was_written_off_is_recovered() -> None:
+    """100.00 less 60.00 written off and 15.00 of balance: 25.00 is due, so 85.00 paid brings all 60.00 back."""
+    off = after(BILLED, event("write_off", invoice=INVOICE, amount="60.00"))
+    paid = told("invoice.paid", amount_paid=8500, starting_balance=-1500, ending_balance=0)
+    first = entries_of(paid, ASKED, ISSUED, None, "2026-11", off)
+    assert [sides(one) for one in first] == [
+        {"2120": D("15.00"), "1100": D("-15.00")},
+        {"1100": D("60.00"), "1190": D("-60.00")},
+        {"1010": D("85.00"), "1100": D("-85.00")},
+    ]
+    assert entries_of(paid, ASKED, ISSUED, None, "2026-11", (*off, *first)) == first
+    assert entries_of(paid, ASKED, ISSUED, None, "2026-11", (*off, first[0])) == first  # it was told before
+
+
 def test_what_is_paid_after_a_write_off_is_recovered_up_to_what_was_written_off() -> None:
     """60.00 of 100.00 was written off, 40.00 is due: 100.00 paid brings 60.00 back to the allowance."""
     off = after(BILLED, event("write_off", invoice=INVOICE, amount="60.00"))

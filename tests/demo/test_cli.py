@@ -382,6 +382,14 @@ def test_an_issued_invoice_is_corrected_paid_and_tied_out_and_the_period_reopene
     assert customer not in {one["customer"] for one in terminal.ok("invoice", "aging", month)["invoices"]}
 
     _write_off_by_two(terminal, tmp_path / "events.jsonl")
+    folder = tmp_path / "journal"
+    assert terminal.run("audit", "export", "2026-11", str(folder), "--control", "journal")[0] == 0
+    vouched = terminal.ok("audit", "check-export", str(folder))
+    assert vouched["differing"] == []
+    checks = {one["subject"]: [check["evidence"] for check in one["checks"]] for one in vouched["verified"]}
+    assert f"E2 correction/{proposed['id']}" in checks[f"journal of {customer}"]
+    assert any(said.startswith("A2 payment/in_") for said in checks[f"journal of {customer}"])
+    assert "H2 event/halo-2026/w1" in checks["journal of halo"]
     tied = terminal.ok("period", "tie-out", month)
     assert {one["name"] for one in tied} == {"stripe", "usage", "grants", "export"}
     assert [line for one in tied for line in one["lines"] if line["left"] != line["right"]] == []
