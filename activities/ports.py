@@ -435,8 +435,8 @@ class Mailer(Protocol):
 class WebhookBook(Protocol):
     """Endpoints, what is on its way to them, and what came of it."""
 
-    def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
-        """Write which notices since go to which endpoints, and return those nobody began, in order."""
+    def due(self, since: datetime, quiet_since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
+        """Write which notices since go to which endpoints, and return the deliveries nobody is at."""
         ...
 
     def endpoint(self, endpoint: str) -> Endpoint | None:

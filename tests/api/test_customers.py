@@ -125,7 +125,8 @@ def test_webhooks_are_told_and_ended_and_no_secret_is(filled: World) -> None:
     told = acme.get(f"/v1/webhooks/{added}")
     assert told.json()["endpoint"]["ended_by"].startswith("key:acme")
     assert "whsec" not in told.text
-    assert acme.post(f"/v1/webhooks/{added}/end").status_code == 404
+    assert acme.post(f"/v1/webhooks/{added}/end").json() == {"id": added}  # ended twice is ended
+    assert acme.get(f"/v1/webhooks/{added}").json() == told.json()
 
 
 def test_a_key_of_the_settings_page_opens_the_api_until_it_is_revoked(filled: World) -> None:
