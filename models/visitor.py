@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from models.approval import Person
+from models.money import Currency
 from models.usage import Identifier
 from models.value import Exact, Instant, Value
 
@@ -97,6 +98,7 @@ class Alert(Value):
     kind: str
     subject: str
     threshold: Exact
+    currency: Currency | None = None  # of a month's total: months that are billed in another are not compared with it
     made_by: str
     made_at: Instant
     ended_at: Instant | None = None

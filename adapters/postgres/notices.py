@@ -60,7 +60,7 @@ _UNWATCHED = f"""
     ORDER BY a.night, a.period
 """
 _ALERTS = """
-    SELECT id, customer, kind, subject, threshold, made_by, made_at, ended_at FROM alerts
+    SELECT id, customer, kind, subject, threshold, currency, made_by, made_at, ended_at FROM alerts
     WHERE customer = :customer AND ended_at IS NULL ORDER BY made_at, id
 """
 

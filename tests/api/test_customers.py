@@ -104,6 +104,25 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
         assert acme.post("/v1/alerts", body).status_code == 404, body
 
 
+def test_an_alert_is_previewed_without_being_set(filled: World) -> None:
+    acme, path = program(filled), "/v1/alerts/preview"
+    assert acme.get(path, threshold="100.50").json() == {
+        "kind": "total", "pool": None, "threshold": "100.5", "currency": "USD",
+        "would_fire": [{"month": "2026-10", "value": "140"}],
+    }  # fmt: skip
+    [firing] = acme.get(path, kind="pool", pool="pool", threshold="50").json()["would_fire"]
+    assert firing == {"month": "2026-09", "value": "60"}
+    for query, status in (
+        ({"threshold": "0"}, 422),
+        ({"threshold": "x"}, 422),
+        ({"threshold": "5", "kind": "pool"}, 404),
+        ({"threshold": "5", "currency": "EUR"}, 404),
+        ({"threshold": "5", "kind": "pool", "pool": "pool", "currency": "USD"}, 404),
+    ):
+        assert acme.get(path, **query).status_code == status, query
+    assert acme.pages("/v1/alerts") == []
+
+
 def test_settings_are_told_and_mail_is_chosen(filled: World) -> None:
     acme = program(filled)
     told = acme.get("/v1/settings").json()

@@ -75,6 +75,8 @@ class Reader(HTMLParser):
             self._select = given.get("name")
         if tag == "option" and self._select and (self._select not in dict(self._open.fields)):
             self._open.fields.append((self._select, given.get("value", "")))
+        if tag == "button" and given.get("formaction"):
+            self.forms.append(FoundForm(self.page, given["formaction"], self._open.method, [*self._open.fields]))
         if tag in ("input", "button", "textarea") and given.get("name"):
             self._open.fields.append((given["name"], given.get("value", "")))
 
@@ -203,7 +205,13 @@ def test_no_field_of_the_portal_breaks_it_or_half_writes(filled: World) -> None:
     admin = filled.signed_in("acme-admin")
     forms = list(crawl(admin, "/"))
     paths = {form.key[:2] for form in forms}
-    assert {("post", "/exports"), ("post", "/alerts"), ("post", "/shares"), ("get", "/usage")} <= paths, paths
+    assert {
+        ("post", "/exports"),
+        ("post", "/alerts"),
+        ("post", "/alerts/preview"),
+        ("post", "/shares"),
+        ("get", "/usage"),
+    } <= paths, paths
     assert attack(filled, admin, forms) > 200
 
 

@@ -108,8 +108,9 @@ def test_the_alerts_of_a_customer_are_those_not_ended(notices: PostgresNotices, 
             portal.keep_alert(
                 Alert(
                     id=f"{customer}{number}", customer=customer, kind="total", subject="", threshold=Decimal(5),
-                    made_by="u", made_at=AT + timedelta(minutes=number),
-                )
+                    currency="USD", made_by="u", made_at=AT + timedelta(minutes=number),
+                ),
+                9,
             )  # fmt: skip
         portal.end_alert(f"{customer}0", AT)
     assert [one.id for one in notices.alerts("acme")] == ["acme1"]
