@@ -33,7 +33,7 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
-from models.visitor import Alert
+from models.visitor import Alert, DueExport, Export
 from models.watch import Concern, NightAlert, Watch
 from models.webhook import Answer, Attempt, Delivery, Endpoint, Outcome, Sealed
 
@@ -633,6 +633,18 @@ class JournalBook(Protocol):
 
     def open_month(self, month: str) -> str:
         """Return the month itself, or the first later one that is not locked."""
+        ...
+
+
+class ExportBook(Protocol):
+    """Files that customers want made of every month."""
+
+    def due(self, most: int) -> tuple[DueExport, ...]:
+        """Return the files that are to be made, the oldest invoice's first."""
+        ...
+
+    def keep(self, export: Export) -> None:
+        """Keep that a file was made; once for its id."""
         ...
 
 

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from billing.alerting import WATCHED
+from billing.customer_files import KINDS
 from billing.flux import flux
 from billing.pool_views import PoolView, Running, runway
 from models.close import EVERYONE
@@ -15,6 +16,7 @@ from models.money import is_currency, money_text
 from models.notice import Notice, NoticeKind, month_words, notice_id
 from models.statement import Pool, Statement
 from models.value import decimal_text
+from models.visitor import Export
 from models.watch import Concern, NightAlert
 
 POOL_MARKS = (50, 75, 90, 100)
@@ -196,6 +198,36 @@ def depletion_notices(
             },
             written_at=at,
         )
+
+
+def export_ready(export: Export, at: datetime) -> Notice:
+    """Return the notice of a file that was made because its customer wants one of every month."""
+    name, total = f"{KINDS[export.kind]}, {export.format}", ""
+    if export.total is not None and export.currency is not None:
+        total = f" Its statement comes to {money_text(export.total, export.currency)}."
+    return Notice(
+        id=notice_id(NoticeKind.EXPORT_READY, export.id),
+        kind=NoticeKind.EXPORT_READY,
+        customer=export.customer,
+        period=export.period,
+        subject=f"File of {month_words(export.period)}: {name}",
+        sentences=(
+            f"The file you want of every month was made of {month_words(export.period)}: {name}.",
+            f"It has {export.rows_written:,} rows.{total} The SHA-256 of its bytes is {export.sha256}.",
+        ),
+        path="/exports",
+        facts={
+            "export": export.id,
+            "kind": export.kind,
+            "format": export.format,
+            "rows": str(export.rows_written),
+            "sha256": export.sha256,
+            "statement": export.statement,
+            "total": decimal_text(export.total) if export.total is not None else "",
+            "currency": export.currency or "",
+        },
+        written_at=at,
+    )
 
 
 def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:

@@ -23,6 +23,7 @@ class NoticeKind(StrEnum):
     ENTITLEMENT_USED = "entitlement_used"
     POOL_DEPLETES = "pool_depletes"
     ALERT = "alert"
+    EXPORT_READY = "export_ready"
     WATCH_ALERT = "watch_alert"
 
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from activities.ports import Clock
 from billing.alerting import AlertKind, Firing, firings
+from billing.customer_files import FORMATS, KINDS, File, NotAsMade, file_of
 from billing.pool_views import PoolView, Running
 from models.refusal import Refusal
 from models.visitor import Alert, Export
-from runtime.customer_exports import FORMATS, KINDS, File, NotAsMade, file_of
 from runtime.portal import CustomerBooks
 
 MOST_ALERTS = 50
@@ -63,6 +63,13 @@ class CustomerDesk:
             )
         )
         return self._books.kept.export(export_id)
+
+    def choose_export(self, kind: str, form: str, wanted: bool) -> bool:
+        """Keep whether a file is made of every month whose invoice is issued from now on; False: there is none such."""
+        if kind not in KINDS or form not in FORMATS:
+            return False
+        self._books.kept.choose_export(kind, form, wanted, self._who, self._clock.now())
+        return True
 
     def file(self, export_id: str) -> tuple[Export, File] | None:
         """Return a file made again of the same statement, and log who took it; None where there is no such file.

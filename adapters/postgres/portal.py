@@ -15,11 +15,13 @@ from models.contract import Contract
 from models.correction import Correction
 from models.reconciliation import Reconciliation
 from models.snapshot import Artifact
-from models.visitor import Alert, Export, PortalUser, Share
+from models.visitor import Alert, Export, PortalUser, Share, StandingExport
 
 _EXPORTS = """
-    SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports
-    WHERE (CAST(:id AS text) IS NULL OR id = :id) ORDER BY position DESC LIMIT :most
+    SELECT e.id, e.customer, e.period, e.kind, e.format, e.statement, e.rows_written, e.sha256, e.made_by, e.made_at,
+        s.total, s.currency
+    FROM exports e JOIN statements s ON s.fingerprint = e.statement
+    WHERE (CAST(:id AS text) IS NULL OR e.id = :id) ORDER BY e.position DESC LIMIT :most
 """
 _NEW_ALERT = """
     INSERT INTO alerts (id, customer, kind, subject, threshold, currency, made_by, made_at)
@@ -103,8 +105,25 @@ class PostgresPortal:
             " (id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at)"
             " VALUES (:id, :customer, :period, :kind, :format, :statement, :rows_written, :sha256, :made_by, :made_at)"
             " ON CONFLICT (id) DO NOTHING",
-            **export.model_dump(),
+            **export.model_dump(exclude={"total", "currency"}),
         )
+
+    def standing_exports(self) -> tuple[StandingExport, ...]:
+        """Return the files that are made of every month, by kind and format; the newest choice of each counts."""
+        rows = self._rows(
+            "SELECT DISTINCT ON (kind, format) customer, kind, format, wanted, chosen_by, recorded_at AS chosen_at"
+            " FROM standing_exports ORDER BY kind, format, position DESC"
+        )
+        found = [dict(row._mapping) for row in rows]
+        return tuple(StandingExport(**one) for one in found if one.pop("wanted"))
+
+    def choose_export(self, kind: str, form: str, wanted: bool, by: str, at: datetime) -> None:
+        """Append a choice whether a file is made of every month from now on."""
+        self._write(
+            "INSERT INTO standing_exports (customer, kind, format, wanted, chosen_by, recorded_at)"
+            " VALUES (:customer, :kind, :format, :wanted, :by, :at)",
+            customer=self.customer, kind=kind, format=form, wanted=wanted, by=by, at=at,
+        )  # fmt: skip
 
     def alerts(self) -> tuple[Alert, ...]:
         """Return the alerts in force, oldest first."""

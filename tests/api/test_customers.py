@@ -104,6 +104,21 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
         assert acme.post("/v1/alerts", body).status_code == 404, body
 
 
+def test_a_file_of_every_month_is_chosen_listed_and_taken_back(filled: World) -> None:
+    acme, path = program(filled), "/v1/standing-exports"
+    for form in ("csv", "parquet"):
+        asked = {"kind": "focus", "format": form, "wanted": True}
+        assert acme.post(path, asked).json() == asked
+    assert [(one["kind"], one["format"]) for one in acme.pages(path, limit=1)] == [
+        ("focus", "csv"),
+        ("focus", "parquet"),
+    ]
+    assert acme.post(path, {"kind": "focus", "format": "csv", "wanted": False}).status_code == 200
+    assert [one["format"] for one in acme.pages(path)] == ["parquet"]
+    assert acme.post(path, {"kind": "focus", "format": "xlsx", "wanted": True}).status_code == 422
+    assert program(filled, "bolt").pages(path) == []
+
+
 def test_an_alert_is_previewed_without_being_set(filled: World) -> None:
     acme, path = program(filled), "/v1/alerts/preview"
     assert acme.get(path, threshold="100.50").json() == {

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.stack
 
 BODIES = {
     "/v1/exports": {"month": "2026-10", "kind": "focus", "format": "csv"},
+    "/v1/standing-exports": {"kind": "focus", "format": "csv", "wanted": True},
     "/v1/alerts": {"threshold": "100"},
     "/v1/alerts/{alert_id}/end": None,
     "/v1/webhooks/{endpoint_id}/replay": {"notice": "invoice_ready/2026-10"},

@@ -31,7 +31,16 @@ NASTY = (
     "\u202eevil", "💥" * 40, "a" * 3_000, "2026-13", "2026-10-01", "9999-12-31T23:59:59Z", "true", "null", "%00",
     "\ud7ff",
 )  # fmt: skip
-WRITTEN = ("decisions", "rate_proposals", "exports", "alerts", "share_links", "notice_choices", "web_sessions")
+WRITTEN = (
+    "decisions",
+    "rate_proposals",
+    "exports",
+    "standing_exports",
+    "alerts",
+    "share_links",
+    "notice_choices",
+    "web_sessions",
+)
 ANSWERS = {200, 303, 400, 403, 404, 409, 413, 422, 503}
 
 
