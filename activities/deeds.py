@@ -15,6 +15,7 @@ from activities.ports import (
     EstimateBook,
     EventBook,
     EvidenceBook,
+    ExportBook,
     Histories,
     InvoiceBook,
     InvoicingPlatform,
@@ -72,6 +73,8 @@ class Outside:
     booked: BookedEventBook
     scratch: Path  # where a pass over a source spills
     drafts: DraftBook | None = None  # None: running months are not rated between closes
+    exports: ExportBook | None = None  # None: no files are made of every month
+    issuer: str = ""  # who bills, as customers' files name them
     entity: Entity = DEFAULT  # its functional currency and the policies that were signed
     mailer: Mailer | None = None  # None: nobody is mailed anything
     webhooks: WebhookTelling | None = None  # None: no endpoint is told anything

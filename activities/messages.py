@@ -587,6 +587,28 @@ class NoticesTold(Frozen):
     failed: int
 
 
+class MakeExport(Frozen):
+    """Make a file of a statement that its customer wants of every month."""
+
+    customer: Identifier
+    kind: str
+    format: str
+    statement: str
+
+
+class ExportsDue(Frozen):
+    """The files that are to be made."""
+
+    exports: tuple[MakeExport, ...]
+
+
+class ExportsMade(Frozen):
+    """A round of files: how many were made, and how many could not be."""
+
+    made: int
+    failed: int
+
+
 class DeliverWebhook(Frozen):
     """A delivery of a notice to an endpoint; its number tells replays apart."""
 

@@ -33,7 +33,7 @@ from models.reports import OpenBalance
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
-from models.visitor import Alert
+from models.visitor import Alert, DueExport, Export
 from models.watch import Concern, NightAlert, Watch
 from models.webhook import Answer, Attempt, Delivery, Endpoint, Outcome, Sealed
 
@@ -439,8 +439,8 @@ class Mailer(Protocol):
 class WebhookBook(Protocol):
     """Endpoints, what is on its way to them, and what came of it."""
 
-    def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
-        """Write which notices since go to which endpoints, and return those nobody began, in order."""
+    def due(self, since: datetime, quiet_since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
+        """Write which notices since go to which endpoints, and return the deliveries nobody is at."""
         ...
 
     def endpoint(self, endpoint: str) -> Endpoint | None:
@@ -637,6 +637,18 @@ class JournalBook(Protocol):
 
     def open_month(self, month: str) -> str:
         """Return the month itself, or the first later one that is not locked."""
+        ...
+
+
+class ExportBook(Protocol):
+    """Files that customers want made of every month."""
+
+    def due(self, most: int) -> tuple[DueExport, ...]:
+        """Return the files that are to be made, the oldest invoice's first."""
+        ...
+
+    def keep(self, export: Export) -> None:
+        """Keep that a file was made; once for its id."""
         ...
 
 

@@ -1,5 +1,7 @@
 """webhooks: what customers' own systems are told: which notices to whom, and one try of one delivery."""
 
+from datetime import timedelta
+
 from temporalio import activity
 
 from activities.deeds import Outside
@@ -11,6 +13,10 @@ from models.webhook import Answer, Attempt, Delivery, Endpoint, Outcome
 
 AT_ONCE = 200
 """Deliveries a round begins: the rest is the next round's."""
+
+QUIET = timedelta(hours=13)
+"""After this without a try nobody is at a delivery that goes on: its workflow was ended by hand. It waits half a day
+between two tries at most (`workflows.options.WEBHOOK`); begun a second time while it lives, nothing happens."""
 
 
 class NotAccepted(Exception):
@@ -31,11 +37,11 @@ class Webhooks:
 
     @activity.defn(name="webhooks.due")
     def due(self) -> WebhooksDue:
-        """Write which notices go to which endpoints, and return the deliveries that nobody has begun."""
+        """Write which notices go to which endpoints, and return the deliveries that nobody is at."""
         outside, now = self.outside, self.outside.clock.now()
         if outside.webhooks is None:
             return WebhooksDue(deliveries=())
-        found = outside.webhooks.book.due(now - NEWS, AT_ONCE, now)
+        found = outside.webhooks.book.due(now - NEWS, now - QUIET, AT_ONCE, now)
         return WebhooksDue(deliveries=tuple(DeliverWebhook(**one.model_dump()) for one in found))
 
     @activity.defn(name="webhooks.deliver")

@@ -54,10 +54,14 @@ class Metered(Value):
     def _whole(self) -> Self:
         if (self.cost is None) != (self.currency is None):
             raise ValueError("a cost needs its currency, and a currency its cost")
-        names = {self.quantity, *self.dimensions.values(), *([self.cost] if self.cost else ())}
-        if len({name.casefold() for name in names}) < len(names):
+        if len({name.casefold() for name in self.properties}) < len(self.properties):
             raise ValueError("two properties differ in nothing but capitals, and cannot be told apart")
         return self
+
+    @property
+    def properties(self) -> frozenset[str]:
+        """The properties that are read of an event, beside the one that names the customer."""
+        return frozenset((self.quantity, *self.dimensions.values(), *([self.cost] if self.cost else ())))
 
 
 class PostHogMapping(Value):
@@ -66,6 +70,14 @@ class PostHogMapping(Value):
     account: str = "organization"
     metered: tuple[Metered, ...] = Field(min_length=1)
     manifest: bool = False  # a maximum file size is set: an interval is there when its manifest is
+
+    @model_validator(mode="after")
+    def _account_told_apart(self) -> Self:
+        """Refuse a property that a struct of DuckDB's, blind to capitals, can't tell from the customer's."""
+        for one in self.metered:
+            if any(name != self.account and name.casefold() == self.account.casefold() for name in one.properties):
+                raise ValueError(f"{self.account} and a property of {one.event} differ in nothing but capitals")
+        return self
 
 
 class Interval(NamedTuple):

@@ -1,7 +1,8 @@
 """Webhook client: posts to an address that a customer names, and lets it lead nowhere but to the public internet.
 
-A name is resolved once for each request, every address it has must be public, and the connection is made to one of
-the very addresses that were checked; the certificate is checked for the name. Nothing is followed, no proxy is used.
+A name is resolved once for each request, in bounded time; every address it has must be public, and the connection is
+made to one of the very addresses that were checked; the certificate is checked for the name. Nothing is followed, no
+proxy is used.
 """
 
 import asyncio
@@ -12,11 +13,18 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
 from models.refusal import Refusal
 from models.webhook import Answer
+
+SECONDS_TO_RESOLVE = 5.0
+"""For a name to be resolved: the system's resolver has no bound that a caller may set."""
+
+RESOLVING = 32
+"""Names resolved at a time: those given up go on in their threads until the resolver ends them."""
 
 SECONDS = 10.0
 """For everything after the name is resolved: to connect, to send, and to hear a status."""
@@ -84,6 +92,7 @@ class WebhookClient:
 
     def __init__(self, resolve: Resolve = resolve, *, loopback: bool = False, authority: str | None = None) -> None:
         self._resolve = resolve
+        self._resolving = ThreadPoolExecutor(RESOLVING, thread_name_prefix="resolve")
         self._loopback = loopback
         self._tls = (
             ssl.create_default_context(cafile=authority) if authority else httpx.create_ssl_context(trust_env=False)
@@ -98,9 +107,11 @@ class WebhookClient:
         """
         target = _target(url)
         name, port = _name(target), target.port or 443
+        asked = self._resolving.submit(self._resolve, name, port)
         try:
-            found = tuple(ipaddress.ip_address(one) for one in self._resolve(name, port))
-        except (OSError, UnicodeError) as error:
+            found = tuple(ipaddress.ip_address(one) for one in asked.result(SECONDS_TO_RESOLVE))
+        except (OSError, UnicodeError) as error:  # a time that is up is an OSError too
+            asked.cancel()
             raise AddressForbidden(NOT_THERE, name=name) from error
         if not found or not all(self._allowed(one) for one in found):
             raise AddressForbidden(NOT_THERE, name=name)

@@ -20,7 +20,7 @@ WATCHED = ("prepaid", *CREDITS)
 
 
 class AlertKind(StrEnum):
-    """What is watched; the threshold is an amount of the invoice's currency, a percentage, or a number of days."""
+    """What is watched; the threshold is an amount of a currency, a percentage, or a number of days."""
 
     TOTAL = "total"  # a month's total reaches an amount
     POOL = "pool"  # so many percent of a commitment or credit are used
@@ -40,18 +40,21 @@ class Firing(Value):
     value: Exact
 
 
-def firings(kind: AlertKind, subject: str, threshold: Decimal, statements: Sequence[Statement],
-            pools: Sequence[PoolView], running: Running | None = None) -> tuple[Firing, ...]:  # fmt: skip
+def firings(
+    alert: Alert, statements: Sequence[Statement], pools: Sequence[PoolView], running: Running | None = None
+) -> tuple[Firing, ...]:
     """Return when an alert fires over these months, oldest first; of a pool's window, once.
 
-    A month counts to its end, the running one to its day.
+    A month counts to its end, the running one to its day. A total fires over months of its own currency.
     """
+    kind, threshold = AlertKind(alert.kind), alert.threshold
     if kind is AlertKind.TOTAL:
-        return tuple(Firing(month=one.period, value=one.total) for one in statements if one.total >= threshold)
+        mine = [one for one in statements if one.currency == alert.currency]
+        return tuple(Firing(month=one.period, value=one.total) for one in mine if one.total >= threshold)
     reached = _REACHED[kind]
     found = []
     for view in pools:
-        if view.pool == subject:
+        if view.pool == alert.subject:
             values = ((row.period, reached(view, place, threshold, running)) for place, row in enumerate(view.rows))
             found += [Firing(month=month, value=value) for month, value in values if value is not None][:1]
     return tuple(sorted(found, key=lambda one: one.month))
@@ -66,7 +69,7 @@ def alert_notices(alerts: Sequence[Alert], statement: Statement, pools: Sequence
     so_far = " so far" if running is not None else ""
     for alert in alerts:
         kind = AlertKind(alert.kind)
-        for one in firings(kind, alert.subject, alert.threshold, [statement], pools, running):
+        for one in firings(alert, [statement], pools, running):
             if one.month != statement.period:
                 continue
             asked, found = _said(kind, alert, one, statement, pools)

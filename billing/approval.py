@@ -11,6 +11,7 @@ from models.value import Value
 
 ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.APPROVE: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.APPROVE_LIST: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.REJECT: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.RESOLVE: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.RESOLVE_KIND: frozenset({Role.PREPARER, Role.APPROVER, Role.CONTROLLER}),

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from billing.alerting import WATCHED
+from billing.customer_files import KINDS
 from billing.flux import flux
 from billing.pool_views import PoolView, Running, runway
 from models.close import EVERYONE
@@ -12,9 +13,10 @@ from models.correction import Correction, Settlement
 from models.flux import FluxRow
 from models.invoice import Invoice, IssuedInvoice
 from models.money import is_currency, money_text
-from models.notice import Notice, NoticeKind, month_words
+from models.notice import Notice, NoticeKind, month_words, notice_id
 from models.statement import Pool, Statement
-from models.value import decimal_text, fingerprint_of
+from models.value import decimal_text
+from models.visitor import Export
 from models.watch import Concern, NightAlert
 
 POOL_MARKS = (50, 75, 90, 100)
@@ -27,9 +29,6 @@ _PARTS = ("volume", "mix", "price", "new", "lost", "late")
 DEPLETES_WITHIN = timedelta(days=30)
 MOST_CONCERNS = 40
 """How many of a night's alerts a letter lists; the rest is counted."""
-
-LONGEST = 128
-"""Characters of a key (`models.usage.Identifier`)."""
 
 _PREPAID = frozenset(WATCHED)
 
@@ -49,7 +48,7 @@ def invoice_ready(
         largest = sorted((row for row in rows if row.change), key=lambda row: (-abs(row.change), row.product))
         sentences += [_reason(row) for row in largest[:REASONS]]
     return Notice(
-        id=_key(NoticeKind.INVOICE_READY, invoice.reference),
+        id=notice_id(NoticeKind.INVOICE_READY, invoice.reference),
         kind=NoticeKind.INVOICE_READY,
         customer=invoice.customer,
         period=invoice.period,
@@ -80,7 +79,7 @@ def correction_issued(correction: Correction, at: datetime) -> Notice:
         for x in correction.lines
     ]
     return Notice(
-        id=f"{NoticeKind.CORRECTION_ISSUED}/{correction.id}",
+        id=notice_id(NoticeKind.CORRECTION_ISSUED, correction.id),
         kind=NoticeKind.CORRECTION_ISSUED,
         customer=correction.customer,
         period=correction.period,
@@ -116,7 +115,7 @@ def pool_notices(statement: Statement, prior: Statement | None, at: datetime) ->
         if not passed:
             continue
         yield Notice(
-            id=_key(kind, statement.contract, pool.id, pool.window.starts_at.date().isoformat(), str(passed[-1])),
+            id=notice_id(kind, statement.contract, pool.id, pool.window.starts_at.date().isoformat(), str(passed[-1])),
             kind=kind,
             customer=statement.customer,
             period=statement.period,
@@ -139,7 +138,13 @@ def credit_notices(statement: Statement, today: date, at: datetime) -> Iterator[
         if pool.kind not in ("paid", "promotional") or not pool.in_force or pool.closing <= 0 or not due:
             continue
         yield Notice(
-            id=_key(NoticeKind.CREDIT_EXPIRES, statement.contract, pool.id, str(due[-1])),
+            id=notice_id(
+                NoticeKind.CREDIT_EXPIRES,
+                statement.contract,
+                pool.id,
+                pool.window.ends_at.date().isoformat(),  # a renewed credit of this name expires again
+                str(due[-1]),
+            ),
             kind=NoticeKind.CREDIT_EXPIRES,
             customer=statement.customer,
             period=statement.period,
@@ -174,7 +179,7 @@ def depletion_notices(
             continue
         latest = found.latest.isoformat() if found.latest is not None else "not before it ends"
         yield Notice(
-            id=_key(NoticeKind.POOL_DEPLETES, statement.contract, view.pool, statement.period),
+            id=notice_id(NoticeKind.POOL_DEPLETES, statement.contract, view.pool, statement.period),
             kind=NoticeKind.POOL_DEPLETES,
             customer=statement.customer,
             period=statement.period,
@@ -195,13 +200,43 @@ def depletion_notices(
         )
 
 
+def export_ready(export: Export, at: datetime) -> Notice:
+    """Return the notice of a file that was made because its customer wants one of every month."""
+    name, total = f"{KINDS[export.kind]}, {export.format}", ""
+    if export.total is not None and export.currency is not None:
+        total = f" Its statement comes to {money_text(export.total, export.currency)}."
+    return Notice(
+        id=notice_id(NoticeKind.EXPORT_READY, export.id),
+        kind=NoticeKind.EXPORT_READY,
+        customer=export.customer,
+        period=export.period,
+        subject=f"File of {month_words(export.period)}: {name}",
+        sentences=(
+            f"The file you want of every month was made of {month_words(export.period)}: {name}.",
+            f"It has {export.rows_written:,} rows.{total} The SHA-256 of its bytes is {export.sha256}.",
+        ),
+        path="/exports",
+        facts={
+            "export": export.id,
+            "kind": export.kind,
+            "format": export.format,
+            "rows": str(export.rows_written),
+            "sha256": export.sha256,
+            "statement": export.statement,
+            "total": decimal_text(export.total) if export.total is not None else "",
+            "currency": export.currency or "",
+        },
+        written_at=at,
+    )
+
+
 def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:
     """Return the notice to finance of what was new on a night of a month; `alerts` are that night's, at least one."""
     month, night = alerts[0].month, alerts[0].night.isoformat()
     words = tuple(_concern(one.concern) for one in alerts)
     more = (f"And {len(words) - MOST_CONCERNS} more.",) if len(words) > MOST_CONCERNS else ()
     return Notice(
-        id=f"{NoticeKind.WATCH_ALERT}/{month}/{night}",
+        id=notice_id(NoticeKind.WATCH_ALERT, month, night),
         kind=NoticeKind.WATCH_ALERT,
         customer=EVERYONE,
         period=month,
@@ -214,12 +249,6 @@ def watch_notice(alerts: Sequence[NightAlert], at: datetime) -> Notice:
         path="/close",
         written_at=at,
     )
-
-
-def _key(kind: NoticeKind, *about: str) -> str:
-    """Return a notice's key: its kind and what it is about; of what is too long for a key, its SHA-256."""
-    whole = "/".join((kind.value, *about))
-    return whole if len(whole) <= LONGEST else f"{kind.value}/{fingerprint_of(whole)}"
 
 
 def _concern(concern: Concern) -> str:

@@ -21,8 +21,8 @@ class Person(Value):
 class Decision(Value):
     """A row somebody wrote through the desk: who decides what about which subject, and why.
 
-    `subject` is a statement's fingerprint for approve and reject, a finding's id for resolve, assign and reverse, a
-    cause for resolve_kind, a stage for retry, skip and correct.
+    `subject` is a statement's fingerprint for approve and reject, a list's for approve_list, a finding's id for
+    resolve, assign and reverse, a cause for resolve_kind, a stage for retry, skip and correct.
     """
 
     id: str

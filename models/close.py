@@ -54,6 +54,7 @@ class DecisionKind(StrEnum):
     """What a person may decide about a close; each is a row written by one service."""
 
     APPROVE = "approve"
+    APPROVE_LIST = "approve_list"  # many statements in one row: customer `everyone`, subject the list's fingerprint
     REJECT = "reject"
     RESOLVE = "resolve"
     RESOLVE_KIND = "resolve_kind"  # many findings of one cause in one row: customer `everyone`, subject the cause

@@ -7,7 +7,10 @@ from pydantic import Field
 
 from models.period import Month
 from models.usage import Identifier
-from models.value import Instant, Value
+from models.value import Instant, Value, fingerprint_of
+
+LONGEST = 128
+"""Characters of a notice's id (`models.usage.Identifier`)."""
 
 
 class NoticeKind(StrEnum):
@@ -20,6 +23,7 @@ class NoticeKind(StrEnum):
     ENTITLEMENT_USED = "entitlement_used"
     POOL_DEPLETES = "pool_depletes"
     ALERT = "alert"
+    EXPORT_READY = "export_ready"
     WATCH_ALERT = "watch_alert"
 
 
@@ -52,6 +56,15 @@ class Addressed(Value):
 
     notice: Notice
     to: str
+
+
+def notice_id(kind: NoticeKind, *about: str) -> str:
+    """Return a notice's id: its kind and what it is about; where that is too long for an id, what it is about hashed.
+
+    `adapters.postgres.notices` says the same in SQL.
+    """
+    whole = "/".join((kind.value, *about))
+    return whole if len(whole) <= LONGEST else f"{kind.value}/{fingerprint_of(whole)}"
 
 
 def month_words(month: str) -> str:

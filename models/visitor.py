@@ -5,8 +5,9 @@ from enum import StrEnum
 from pydantic import Field
 
 from models.approval import Person
+from models.money import Currency
 from models.usage import Identifier
-from models.value import Exact, Instant, Value
+from models.value import Exact, Instant, Value, fingerprint_of
 
 
 class PortalRole(StrEnum):
@@ -74,6 +75,34 @@ class Share(Value):
     revoked_at: Instant | None = None
 
 
+class StandingExport(Value):
+    """A file that a customer wants made of every month, once its invoice is issued."""
+
+    customer: Identifier
+    kind: str
+    format: str
+    chosen_by: str
+    chosen_at: Instant
+
+
+class DueExport(Value):
+    """A file that is to be made of a statement."""
+
+    customer: Identifier
+    kind: str
+    format: str
+    statement: str
+
+    @property
+    def id(self) -> str:
+        """The file's id: one for a statement, kind and format, whoever asks again."""
+        return fingerprint_of(f"{self.customer} {self.statement} {self.kind} {self.format}")[:32]
+
+
+EVERY_MONTH = "every month"
+"""In place of who made a file: it is made of every month. No user has such an id, which has no spaces."""
+
+
 class Export(Value):
     """A file that was made of a statement."""
 
@@ -87,6 +116,8 @@ class Export(Value):
     sha256: str
     made_by: str
     made_at: Instant
+    total: Exact | None = None  # the statement's, as it is listed
+    currency: Currency | None = None
 
 
 class Alert(Value):
@@ -97,6 +128,7 @@ class Alert(Value):
     kind: str
     subject: str
     threshold: Exact
+    currency: Currency | None = None  # of a month's total: months that are billed in another are not compared with it
     made_by: str
     made_at: Instant
     ended_at: Instant | None = None

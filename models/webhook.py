@@ -24,6 +24,7 @@ class EventType(StrEnum):
     THRESHOLD_REACHED = "threshold.reached"
     POOL_DEPLETES = "pool.depletes"
     CREDIT_EXPIRES = "credit.expires"
+    EXPORT_READY = "export.ready"
 
 
 TYPES: dict[NoticeKind, EventType] = {
@@ -34,6 +35,7 @@ TYPES: dict[NoticeKind, EventType] = {
     NoticeKind.ENTITLEMENT_USED: EventType.THRESHOLD_REACHED,
     NoticeKind.POOL_DEPLETES: EventType.POOL_DEPLETES,
     NoticeKind.CREDIT_EXPIRES: EventType.CREDIT_EXPIRES,
+    NoticeKind.EXPORT_READY: EventType.EXPORT_READY,
 }
 """The event each notice is; one that is not here goes to no endpoint."""
 

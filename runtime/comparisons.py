@@ -1,6 +1,6 @@
 """Comparisons: each customer's statement beside the month before's, kept at hand while both stand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from adapters.postgres.books import Books
@@ -37,27 +37,30 @@ class Comparisons:
         pairs = tuple((one.statement, one.prior) for one in rated)
         last = self._last.get(month)
         if last is None or last[0] != pairs:
-            self._compare(month, rated)
-            last = pairs, together(month, [self._kept[pair].rows for pair in pairs])
+            compared = self._compare(month, rated)
+            last = pairs, together(month, [compared[pair].rows for pair in pairs])
             self._last[month] = last
         return last[1]
 
     def engines(self, month: str, rated: Sequence[RatedView]) -> tuple[str, ...]:
         """Return which engines rated these statements."""
-        self._compare(month, rated)
-        return tuple(sorted({self._kept[one.statement, one.prior].engine for one in rated}))
+        return tuple(sorted({one.engine for one in self._compare(month, rated).values()}))
 
-    def _compare(self, month: str, rated: Sequence[RatedView]) -> None:
-        missing = [one for one in rated if (one.statement, one.prior) not in self._kept]
-        if len(self._kept) + len(missing) > MOST_KEPT:
-            self._kept = {}
-            missing = list(rated)
+    def _compare(self, month: str, rated: Sequence[RatedView]) -> Mapping[_Pair, _Compared]:
+        """Return each pair compared. What is asked for is held here: another thread may empty what is kept."""
+        kept = self._kept
+        known = {pair: kept[pair] for one in rated if (pair := (one.statement, one.prior)) in kept}
+        missing = [one for one in rated if (one.statement, one.prior) not in known]
+        if len(kept) + len(missing) > MOST_KEPT:
+            kept = self._kept = {}
         for first in range(0, len(missing), AT_ONCE):
             some = missing[first : first + AT_ONCE]
             found = self._books.statements([name for one in some for name in (one.statement, one.prior) if name])
             for one in some:
                 this, prior = found[one.statement], [found[one.prior]] if one.prior else []
                 compared = flux(prior, [this], month, DEFAULT_THRESHOLD)
-                self._kept[one.statement, one.prior] = _Compared(compared.rows, this.engine)
+                known[one.statement, one.prior] = _Compared(compared.rows, this.engine)
         if missing:
+            kept.update(known)
             at_hand.settle()
+        return known

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from temporalio.client import Client
 
@@ -39,7 +39,7 @@ from models.value import fingerprint_of
 from runtime import close_desk, rate_drafts, reports
 from runtime.clock import SystemClock
 from runtime.comparisons import Comparisons
-from runtime.desk import DeskDoor, refuse_role
+from runtime.desk import DeskDoor, kept, refuse_role
 from runtime.finding_desk import Fanned, FindingDesk
 from runtime.rate_desk import RateDesk
 from runtime.reach import Reach
@@ -182,9 +182,7 @@ class Console:
     @staticmethod
     def list_fingerprint(waiting: Sequence[Waiting]) -> str:
         """Return the fingerprint of a list of statements, as the terminal prints it."""
-        return fingerprint_of(
-            "\n".join(f"{one.standing.customer} {one.standing.references['statement']}" for one in waiting)
-        )
+        return fingerprint_of("\n".join(_signed(one) for one in waiting))
 
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
@@ -244,8 +242,10 @@ class Console:
         Raises:
             NumbersMoved: they are others now.
         """
-        kept = self.controls.newest(month).get(name)
-        if kept is None or kept.tie_out.fingerprint() != seen:
+        if kept(self.closes_book, key, DecisionKind.SIGN_TIE_OUT, seen):
+            return
+        found = self.controls.newest(month).get(name)
+        if found is None or found.tie_out.fingerprint() != seen:
             raise NumbersMoved("the numbers are others now", tie_out=name.value)
         self._write(token, DecisionKind.SIGN_TIE_OUT, month, revision, seen, reason, {"tie_out": name.value}, key)
 
@@ -308,19 +308,25 @@ class Console:
         """Approve every statement of the list that was seen; return why each that was not taken was not, by customer.
 
         Raises:
-            ListChanged: the statements that wait are others now.
+            ListChanged: the statements that wait are others now. DecisionNotTaken: the person may sign none.
         """
-        clean = self.approval(month, revision).clean
-        if self.list_fingerprint(clean) != seen:
+        whole = kept(self.closes_book, key, DecisionKind.APPROVE_LIST, seen)
+        clean = self.approval(month, revision).clean if whole is None else ()
+        if whole is None and self.list_fingerprint(clean) != seen:
             raise ListChanged("the list changed since it was shown", now=self.list_fingerprint(clean)[:12])
+        desk = self._desk(await self.client())
+        if whole is None:
+            refuse_role(desk.person(token), DecisionKind.APPROVE_LIST)
+            signed = "\n".join(_signed(one) for one in clean)
+            whole = desk.write(
+                DecisionKind.APPROVE_LIST, token, month, revision, EVERYONE, seen, reason, {"statements": signed}, key
+            )
         refused: dict[str, str] = {}
-        for one in clean:
-            customer, statement = one.standing.customer, one.standing.references["statement"]
+        for line in whole.payload["statements"].splitlines():
+            customer, _, statement = line.partition(" ")
+            part = desk.part_of(whole, DecisionKind.APPROVE, customer, statement, {"list": seen})
             try:
-                await self.decide(
-                    token, DecisionKind.APPROVE, month, revision, customer, statement, reason,
-                    uuid5(key, customer) if key else None, {"list": seen},
-                )  # fmt: skip
+                await desk.deliver(part)
             except Refusal as refusal:
                 refused[customer] = refusal.what
         return refused
@@ -386,3 +392,8 @@ class Console:
 
     def _desk(self, client: Client) -> DeskDoor:
         return DeskDoor(self._own_desk(), self.closes_book, client, self.clock)
+
+
+def _signed(one: Waiting) -> str:
+    """Return a statement as a list that is signed names it."""
+    return f"{one.standing.customer} {one.standing.references['statement']}"

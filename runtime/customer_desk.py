@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from activities.ports import Clock
 from billing.alerting import AlertKind, Firing, firings
+from billing.customer_files import FORMATS, KINDS, File, NotAsMade, file_of
 from billing.pool_views import PoolView, Running
 from models.refusal import Refusal
 from models.visitor import Alert, Export
-from runtime.customer_exports import FORMATS, KINDS, File, NotAsMade, file_of
 from runtime.portal import CustomerBooks
 
 MOST_ALERTS = 50
@@ -64,6 +64,13 @@ class CustomerDesk:
         )
         return self._books.kept.export(export_id)
 
+    def choose_export(self, kind: str, form: str, wanted: bool) -> bool:
+        """Keep whether a file is made of every month whose invoice is issued from now on; False: there is none such."""
+        if kind not in KINDS or form not in FORMATS:
+            return False
+        self._books.kept.choose_export(kind, form, wanted, self._who, self._clock.now())
+        return True
+
     def file(self, export_id: str) -> tuple[Export, File] | None:
         """Return a file made again of the same statement, and log who took it; None where there is no such file.
 
@@ -83,41 +90,71 @@ class CustomerDesk:
 
     def alerts(self) -> tuple[tuple[Alert, tuple[Firing, ...]], ...]:
         """Return the alerts in force, oldest first, each with when it fired: over what is issued, and what runs."""
+        return self._fired(self._books.kept.alerts())
+
+    def currencies(self) -> tuple[str, ...]:
+        """Return the currencies a month's total may be watched in: the newest month's first, and the contract's."""
+        newest, contract = self._books.newest(), self._books.contract()
+        issued = self._books.issued(newest.statement.contract) if newest else ()
+        found = [one.currency for one in (*([newest.statement] if newest else ()), *reversed(issued))]
+        if contract is not None:
+            found.append(contract.fx.invoice_currency if contract.fx else contract.currency)
+        return tuple(dict.fromkeys(found))
+
+    def preview(
+        self, kind: AlertKind, subject: str, threshold: Decimal, currency: str | None = None
+    ) -> tuple[Alert, tuple[Firing, ...]] | None:
+        """Return an alert that is not kept, with when it would have fired; None as for `add_alert`."""
+        alert = self._alert("preview", kind, subject, threshold, currency)
+        return next(iter(self._fired([alert]))) if alert is not None else None
+
+    def add_alert(
+        self, alert_id: str, kind: AlertKind, subject: str, threshold: Decimal, currency: str | None = None
+    ) -> Alert | None:
+        """Keep an alert, once for its id; None where there is no such pool, or no such currency, to watch.
+
+        A month's total has no subject, and a currency: the newest month's where none is named.
+
+        Raises:
+            TooManyAlerts: there are MOST_ALERTS in force.
+        """
+        there = {one.id: one for one in self._books.kept.alerts()}
+        if alert_id in there:
+            return there[alert_id]
+        alert = self._alert(alert_id, kind, subject, threshold, currency)
+        if alert is not None and not self._books.kept.keep_alert(alert, MOST_ALERTS):
+            raise TooManyAlerts(f"there are {MOST_ALERTS} alerts already")
+        return alert
+
+    def _alert(
+        self, alert_id: str, kind: AlertKind, subject: str, threshold: Decimal, currency: str | None
+    ) -> Alert | None:
+        if kind is AlertKind.TOTAL:
+            known = self.currencies()
+            currency = currency or next(iter(known), None)
+            if subject or currency not in known:
+                return None
+        elif currency is not None or (kind, subject) not in watched(self._books.pools()):
+            return None
+        return Alert(
+            id=alert_id,
+            customer=self._books.customer,
+            kind=kind.value,
+            subject=subject,
+            threshold=threshold,
+            currency=currency,
+            made_by=self._who,
+            made_at=self._clock.now(),
+        )
+
+    def _fired(self, alerts: Sequence[Alert]) -> tuple[tuple[Alert, tuple[Firing, ...]], ...]:
         newest, pools = self._books.newest(), self._books.pools()
         rated = self._books.issued(newest.statement.contract) if newest else ()
         running = None
         if newest is not None and newest.complete_up_to is not None:
             rated = (*rated, newest.statement)
             running = Running(month=newest.statement.period, on=newest.complete_up_to.date())
-        return tuple(
-            (one, firings(AlertKind(one.kind), one.subject, one.threshold, rated, pools, running))
-            for one in self._books.kept.alerts()
-        )
-
-    def add_alert(self, alert_id: str, kind: AlertKind, subject: str, threshold: Decimal) -> Alert | None:
-        """Keep an alert, once for its id; None where there is no such pool to watch. A month's total has no subject.
-
-        Raises:
-            TooManyAlerts: there are MOST_ALERTS in force.
-        """
-        if (kind, subject) != (AlertKind.TOTAL, "") and (kind, subject) not in watched(self._books.pools()):
-            return None
-        there = {one.id: one for one in self._books.kept.alerts()}
-        if alert_id in there:
-            return there[alert_id]
-        if len(there) >= MOST_ALERTS:
-            raise TooManyAlerts(f"there are {MOST_ALERTS} alerts already")
-        alert = Alert(
-            id=alert_id,
-            customer=self._books.customer,
-            kind=kind.value,
-            subject=subject,
-            threshold=threshold,
-            made_by=self._who,
-            made_at=self._clock.now(),
-        )
-        self._books.kept.keep_alert(alert)
-        return alert
+        return tuple((one, firings(one, rated, pools, running)) for one in alerts)
 
 
 def watched(pools: Sequence[PoolView]) -> list[tuple[AlertKind, str]]:

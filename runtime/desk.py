@@ -79,6 +79,15 @@ def refuse_role(person: Person, kind: DecisionKind) -> None:
         raise DecisionNotTaken(f"{person.id} may not {kind.value}: that is for {allowed}")
 
 
+def kept(closes: CloseBook, key: UUID | None, kind: DecisionKind, subject: str) -> Decision | None:
+    """Return the decision that was written under a key before, or None.
+
+    Whoever asks again after a crash is answered by what was decided, though the world has moved on by it since.
+    """
+    found = closes.decision(str(key)) if key is not None else None
+    return found if found is not None and (found.kind, found.subject) == (kind, subject) else None
+
+
 class DeskDoor:
     """Writes decisions and delivers them."""
 
@@ -119,6 +128,10 @@ class DeskDoor:
                 recorded_at=self._clock.now(),
             )
         )
+
+    def kept(self, key: UUID | None, kind: DecisionKind, subject: str) -> Decision | None:
+        """Return the decision that was written under a key before, or None."""
+        return kept(self._closes, key, kind, subject)
 
     def part_of(
         self, whole: Decision, kind: DecisionKind, customer: str, subject: str, payload: Mapping[str, str]
@@ -189,11 +202,17 @@ class DeskDoor:
     async def deliver(self, decision: Decision) -> Verdict | None:
         """Send a decision to its close and return the verdict; None where no worker answered in time.
 
-        Then the decision was left as a signal, which is durable: it is judged when a worker is back.
+        Then the decision was left as a signal, which is durable: it is judged when a worker is back. One that was
+        judged is not sent again: its close may have ended by it.
 
         Raises:
             DecisionNotTaken: the workflow refused it, or there is no such close.
         """
+        for verdict in self._closes.verdicts(decision.period, decision.revision, decision.customer):
+            if verdict.decision == decision.id:
+                if not verdict.taken:
+                    raise DecisionNotTaken(verdict.message, code=verdict.code.value)
+                return verdict
         handle = self._client.get_workflow_handle_for(
             CustomerClose.run, customer_close_id(decision.period, decision.revision, decision.customer)
         )

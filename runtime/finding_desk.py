@@ -1,7 +1,7 @@
 """The finding desk: findings answered one by one or a kind at once, given to owners, and their resolutions reversed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from runtime.desk import DecisionNotTaken, DeskDoor, refuse_role
 
 AT_ONCE = 16
 """Decisions delivered side by side."""
+
+GONE = "no reconciliation in use has it any more"
+"""What becomes of a finding that was named in a decision, and vanished before its part of it was delivered."""
 
 
 class UnknownFinding(Refusal):
@@ -84,6 +87,8 @@ class FindingDesk:
         key: UUID | None = None,
     ) -> Verdict | None:
         """Answer one finding; return the verdict, None where no worker answers. Raises DecisionNotTaken."""
+        if kept := self._desk.kept(key, DecisionKind.RESOLVE, finding):
+            return await self._desk.deliver(kept)
         one = self._known(month, revision, [finding])[finding]
         return await self._decide(DecisionKind.RESOLVE, token, one, month, reason, payload, key)
 
@@ -98,6 +103,8 @@ class FindingDesk:
         key: UUID | None = None,
     ) -> Verdict | None:
         """Give a finding to an owner, who may answer it; return the verdict. Raises NoSuchOwner, DecisionNotTaken."""
+        if kept := self._desk.kept(key, DecisionKind.ASSIGN, finding):
+            return await self._desk.deliver(kept)
         one = self._known(month, revision, [finding])[finding]
         able = {who.id for who in self._books.people() if ROLES_FOR[DecisionKind.RESOLVE] & set(who.roles)}
         if owner not in able:
@@ -108,6 +115,8 @@ class FindingDesk:
         self, token: str, month: str, revision: int, finding: str, reason: str, key: UUID | None = None
     ) -> Verdict | None:
         """Take a finding's resolution back: its customer is reconciled again. Raises InvoiceIssued."""
+        if kept := self._desk.kept(key, DecisionKind.REVERSE, finding):
+            return await self._desk.deliver(kept)
         one = self._known(month, revision, [finding])[finding]
         customer = one.finding.customer
         for view in self._books.invoices(month, customer):
@@ -132,6 +141,12 @@ class FindingDesk:
         Raises:
             UnknownFinding, MixedKinds, NotInBulk, NobodyHeld, DecisionNotTaken: nothing was written.
         """
+        if kept := self._desk.kept(key, DecisionKind.RESOLVE_KIND, kind.value):
+            there = self._there(month, revision)
+            fanned = await self._fan_out(kept, there)
+            left = [name for name in dict.fromkeys(findings) if name not in _listed(kept)]
+            dropped = {name: _closed(there[name]) if name in there else GONE for name in left}
+            return Fanned(kept.id, fanned.taken, fanned.waiting, dropped | dict(fanned.dropped))
         refuse_role(self._desk.person(token), DecisionKind.RESOLVE_KIND)
         if payload["answer"] == Answer.CORRECT.value:
             raise NotInBulk("a quantity fits one finding", kind=kind.value)
@@ -162,25 +177,26 @@ class FindingDesk:
         sent = 0
         for whole in self._closes.decisions(month, revision, EVERYONE):
             if whole.kind is DecisionKind.RESOLVE_KIND:
-                fanned = await self._fan_out(whole, self._known(month, revision, _listed(whole)))
+                there = self._there(month, revision)
+                fanned = await self._fan_out(whole, there, self._judged(whole, there))
                 sent += len(fanned.taken) + len(fanned.waiting)
         return sent
 
-    async def _fan_out(self, whole: Decision, named: Mapping[str, OpenFinding]) -> Fanned:
+    async def _fan_out(
+        self, whole: Decision, there: Mapping[str, OpenFinding], left: Collection[str] = frozenset()
+    ) -> Fanned:
+        """Write and deliver the parts of a decision but those `left`; one that was judged is told as it was judged."""
         shared = {key: text for key, text in whole.payload.items() if key != "findings"}
         names = _listed(whole)
-        judged = {
-            verdict.decision
-            for customer in sorted({named[name].finding.customer for name in names})
-            for verdict in self._closes.verdicts(whole.period, whole.revision, customer)
-        }
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def part(name: str) -> Verdict | str | None:
-            customer = named[name].finding.customer
+            if name not in there:
+                return GONE
             async with gate:
+                customer = there[name].finding.customer
                 decision = self._desk.part_of(whole, DecisionKind.RESOLVE, customer, name, shared)
-                if decision.id in judged:
+                if decision.id in left:
                     return "judged before"
                 try:
                     return await self._desk.deliver(decision)
@@ -194,6 +210,15 @@ class FindingDesk:
             tuple(name for name, answer in said.items() if answer is None),
             {name: answer for name, answer in said.items() if isinstance(answer, str)},
         )
+
+    def _judged(self, whole: Decision, there: Mapping[str, OpenFinding]) -> Collection[str]:
+        """Return the decisions on the customers of a decision's parts that were judged."""
+        customers = {there[name].finding.customer for name in _listed(whole) if name in there}
+        return {
+            verdict.decision
+            for customer in sorted(customers)
+            for verdict in self._closes.verdicts(whole.period, whole.revision, customer)
+        }
 
     async def _decide(
         self,
@@ -210,11 +235,14 @@ class FindingDesk:
         return await self._desk.deliver(written)
 
     def _known(self, month: str, revision: int, findings: Sequence[str]) -> dict[str, OpenFinding]:
-        known = {one.finding.id: one for one in self._books.exceptions(month, revision, answered_too=True)}
+        known = self._there(month, revision)
         unknown = [name for name in findings if name not in known]
         if unknown:
             raise UnknownFinding("no such finding in this close", findings=", ".join(unknown), month=month)
         return {name: known[name] for name in dict.fromkeys(findings)}
+
+    def _there(self, month: str, revision: int) -> dict[str, OpenFinding]:
+        return {one.finding.id: one for one in self._books.exceptions(month, revision, answered_too=True)}
 
 
 def _listed(whole: Decision) -> list[str]:

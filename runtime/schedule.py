@@ -1,4 +1,4 @@
-"""The Schedules: closes on the 1st, the month so far watched nightly and rated hourly, mail and webhooks in rounds."""
+"""The Schedules: closes on the 1st, the month so far watched nightly and rated hourly; mail, files, hooks in rounds."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.messages import RefreshUsage, TriggerClose, WatchSchedule
 from workflows import options
+from workflows.make_exports import MakeExports
 from workflows.monthly_close import CloseTrigger
 from workflows.nightly_watch import NightlyWatch
 from workflows.send_notices import SendNotices
@@ -32,6 +33,8 @@ SCHEDULE_ID = "month-end-close"
 WATCH_ID = "nightly-watch"
 NOTICES_ID = "notices"
 NOTICES_EVERY = timedelta(minutes=5)
+EXPORTS_ID = "exports"
+EXPORTS_EVERY = timedelta(minutes=5)
 WEBHOOKS_ID = "webhooks"
 WEBHOOKS_EVERY = timedelta(minutes=1)
 LOCAL_HOUR = 6
@@ -107,6 +110,18 @@ def notices_schedule(_zone: str) -> Schedule:
     )
 
 
+def exports_schedule(_zone: str) -> Schedule:
+    """Return the Schedule of the files customers want of every month: a round every five minutes, never two at once."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            MakeExports.run, id="make-exports", task_queue=options.CLOSE_QUEUE, static_summary="Make exports"
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EXPORTS_EVERY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EXPORTS_EVERY),
+        state=ScheduleState(note=f"Makes files of issued invoices every {EXPORTS_EVERY.seconds // 60} minutes"),
+    )
+
+
 def webhooks_schedule(_zone: str) -> Schedule:
     """Return the Schedule of the webhooks: a round every minute that begins deliveries, never two at once."""
     return Schedule(
@@ -144,6 +159,7 @@ SCHEDULES: Mapping[str, Callable[[str], Schedule]] = {
     NOTICES_ID: notices_schedule,
     REFRESH_ID: refresh_schedule,
     WEBHOOKS_ID: webhooks_schedule,
+    EXPORTS_ID: exports_schedule,
 }
 
 

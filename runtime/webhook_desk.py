@@ -29,7 +29,7 @@ class EndpointNotAdded(Refusal):
 
 
 class NoSuchEndpoint(Refusal):
-    """No endpoint in force has this id."""
+    """No endpoint (in force, where that matters) has this id."""
 
     remedy = "See which there are in the settings, or by: tieout portal webhooks list CUSTOMER."
 
@@ -92,7 +92,10 @@ class WebhookDesk:
         )
         secret = _new_secret()
         if not self._book.add(endpoint, self._sealer.seal(secret)):
-            raise EndpointNotAdded("this address is told already", url=endpoint.url)
+            told = any(one.endpoint.url == endpoint.url and one.endpoint.ended_at is None for one in self.views())
+            raise EndpointNotAdded(
+                "this address is told already" if told else "there are enough endpoints", url=endpoint.url
+            )
         return endpoint, secret
 
     def rotate(self, endpoint: str, by: str) -> str:
@@ -108,8 +111,9 @@ class WebhookDesk:
         return secret
 
     def end(self, endpoint: str, by: str) -> None:
-        """End an endpoint: nothing is sent there any more; raises NoSuchEndpoint."""
-        self._book.end(self._in_force(endpoint).id, by, self._clock.now())
+        """End an endpoint: nothing is sent there any more. A second time changes nothing; raises NoSuchEndpoint."""
+        if not self._book.end(endpoint, by, self._clock.now()):
+            raise NoSuchEndpoint("there is no such endpoint", endpoint=endpoint)
 
     def replay(self, endpoint: str, notice: str, by: str) -> Delivery:
         """Ask for a delivery once more, under the same webhook-id; raises NoSuchEndpoint, NothingToReplay."""

@@ -21,6 +21,7 @@ from adapters.postgres.corrections import PostgresCorrections
 from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.exports import PostgresExports
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.notices import PostgresNotices
@@ -270,6 +271,8 @@ def outside_of(config: Settings, histories: Histories) -> Outside:
         webhooks=webhooks_of(config, books),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
+        exports=PostgresExports(books),
+        issuer=config.entity,
         entity=entity_of(config),
         store=store_of(config),
         platform=platform_of(config),

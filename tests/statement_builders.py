@@ -3,10 +3,12 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from billing.alerting import AlertKind
 from models.invoice import Invoice, InvoiceLine
 from models.money import total
 from models.period import days_period, first_day, next_month
 from models.statement import Applied, BillTo, Explanation, LineKind, Pool, RatedLine, Statement
+from models.visitor import Alert
 
 ZONE = "UTC"
 D = Decimal
@@ -162,3 +164,17 @@ def an_invoice(statement: Statement, revision: int = 1) -> Invoice:
 
 
 AT = datetime(2026, 11, 2, 10, tzinfo=UTC)
+
+
+def an_alert(kind: AlertKind, threshold: str, subject: str = "p", currency: str | None = None) -> Alert:
+    """Return an alert; a month's total is watched in USD unless a currency is named."""
+    return Alert(
+        id="a1",
+        customer="acme",
+        kind=kind.value,
+        subject=subject,
+        threshold=D(threshold),
+        currency=currency or ("USD" if kind is AlertKind.TOTAL else None),
+        made_by="u",
+        made_at=AT,
+    )

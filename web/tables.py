@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from fastapi import Response
 
+from billing.customer_files import harmless
 from models.value import decimal_text
-from runtime.customer_exports import harmless
 
 
 def cell(value: object) -> str:

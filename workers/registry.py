@@ -12,6 +12,7 @@ from activities.collect import Collect
 from activities.control import Control
 from activities.correct import CorrectDeeds
 from activities.deeds import Outside
+from activities.exporting import Exporting
 from activities.invoice import InvoiceDeeds
 from activities.notify import Notify
 from activities.opening import Openings
@@ -30,6 +31,7 @@ from workflows.close_shard import CloseShard
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
+from workflows.make_exports import MakeExports
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.nightly_watch import NightlyWatch
 from workflows.open_contract import OpenContract
@@ -48,6 +50,7 @@ WORKFLOWS: Sequence[type] = (
     Correction,
     BookEvent,
     LockPeriod,
+    MakeExports,
     NightlyWatch,
     OpenContract,
     RateChange,
@@ -79,7 +82,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
     collect, approve, post, publish = Collect(outside), Approve(outside), Post(outside), Publish(outside)
     invoice, change, correct = InvoiceDeeds(outside), RateChangeDeeds(outside), CorrectDeeds(outside)
     control, watch, notify = Control(outside), WatchDeeds(outside), Notify(outside)
-    webhooks = Webhooks(outside)
+    webhooks, exporting = Webhooks(outside), Exporting(outside)
     return {
         "workflows": Queue(
             options.CLOSE_QUEUE,
@@ -100,6 +103,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 correct.conclude,
                 publish.await_closed,
                 notify.write,
+                exporting.due,
                 watch.months,
                 webhooks.due,
                 webhooks.give_up,
@@ -119,6 +123,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 change.simulate,
                 correct.prepare,
                 watch.compare_night,
+                exporting.make,
             ],
             outside.at_one_instant,
         ),

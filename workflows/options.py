@@ -103,7 +103,7 @@ WEBHOOK = Options(
 )
 """A try of a delivery: 13 in about three days, after 10 s, 40 s, 3, 11, 43 minutes, 3 and 11 hours, then each half day.
 
-A try itself takes ten seconds at most; what is left of the minute is for its name to be resolved.
+A try itself takes fifteen seconds at most: five for its name to be resolved, ten for the rest.
 """
 
 ADOPT = Options(

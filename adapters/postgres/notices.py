@@ -8,22 +8,32 @@ from sqlmodel import col, select
 
 from adapters.postgres.sessions import Database
 from models.correction import Correction
-from models.notice import Notice, NoticeKind
+from models.notice import LONGEST, Notice, NoticeKind
 from models.tables.notices import NoticeChoiceRow, NoticeRow, NoticeSentRow, NoticeTryRow
 from models.visitor import Alert
 
-_UNANNOUNCED = """
+
+def _id(kind: NoticeKind, about: str) -> str:
+    """Return SQL for the id of a notice about what an expression says: that of `models.notice.notice_id`."""
+    whole = f"'{kind.value}/' || {about}"
+    return (
+        f"CASE WHEN length({whole}) <= {LONGEST} THEN {whole}"
+        f" ELSE '{kind.value}/' || tieout.fingerprint_of({whole}) END"
+    )
+
+
+_UNANNOUNCED = f"""
     SELECT o.reference FROM customer_closes c
     JOIN issued_invoices o ON o.reference = c.refs ->> 'invoice'
     WHERE c.state = 'done' AND c.moved_at >= :since
-        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = 'invoice_ready/' || o.reference)
+        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = {_id(NoticeKind.INVOICE_READY, "o.reference")})
     ORDER BY o.reference
 """
-_UNCORRECTED = """
+_UNCORRECTED = f"""
     SELECT c.body FROM corrections c
     JOIN correction_steps s ON s.correction = c.id AND s.step = 'settled'
     WHERE s.recorded_at >= :since
-        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = 'correction_issued/' || c.id)
+        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = {_id(NoticeKind.CORRECTION_ISSUED, "c.id")})
     ORDER BY c.position
 """
 _EXPIRING = """
@@ -42,14 +52,15 @@ _EXPIRING = """
     )
     ORDER BY fingerprint
 """
-_UNWATCHED = """
+_NIGHT = "(a.period || '/' || a.night)"
+_UNWATCHED = f"""
     SELECT DISTINCT a.period, a.night FROM watch_alerts a
     WHERE a.recorded_at >= :since
-        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = 'watch_alert/' || a.period || '/' || a.night)
+        AND NOT EXISTS (SELECT FROM notices n WHERE n.id = {_id(NoticeKind.WATCH_ALERT, _NIGHT)})
     ORDER BY a.night, a.period
 """
 _ALERTS = """
-    SELECT id, customer, kind, subject, threshold, made_by, made_at, ended_at FROM alerts
+    SELECT id, customer, kind, subject, threshold, currency, made_by, made_at, ended_at FROM alerts
     WHERE customer = :customer AND ended_at IS NULL ORDER BY made_at, id
 """
 

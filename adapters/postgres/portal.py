@@ -9,17 +9,25 @@ from typing import Any
 
 from sqlalchemy import text
 
-from adapters.postgres.sessions import Database
+from adapters.postgres.sessions import Database, one_at_a_time
 from models.access import CustomerKey
 from models.contract import Contract
 from models.correction import Correction
 from models.reconciliation import Reconciliation
 from models.snapshot import Artifact
-from models.visitor import Alert, Export, PortalUser, Share
+from models.visitor import Alert, Export, PortalUser, Share, StandingExport
 
 _EXPORTS = """
-    SELECT id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at FROM exports
-    WHERE (CAST(:id AS text) IS NULL OR id = :id) ORDER BY position DESC LIMIT :most
+    SELECT e.id, e.customer, e.period, e.kind, e.format, e.statement, e.rows_written, e.sha256, e.made_by, e.made_at,
+        s.total, s.currency
+    FROM exports e JOIN statements s ON s.fingerprint = e.statement
+    WHERE (CAST(:id AS text) IS NULL OR e.id = :id) ORDER BY e.position DESC LIMIT :most
+"""
+_NEW_ALERT = """
+    INSERT INTO alerts (id, customer, kind, subject, threshold, currency, made_by, made_at)
+    SELECT :id, :customer, :kind, :subject, :threshold, :currency, :made_by, :made_at
+    WHERE :most > (SELECT count(*) FROM alerts WHERE ended_at IS NULL)
+    ON CONFLICT (id) DO NOTHING
 """
 _CORRECTIONS = """
     SELECT c.body, max(s.recorded_at) AS at FROM corrections c
@@ -97,24 +105,44 @@ class PostgresPortal:
             " (id, customer, period, kind, format, statement, rows_written, sha256, made_by, made_at)"
             " VALUES (:id, :customer, :period, :kind, :format, :statement, :rows_written, :sha256, :made_by, :made_at)"
             " ON CONFLICT (id) DO NOTHING",
-            **export.model_dump(),
+            **export.model_dump(exclude={"total", "currency"}),
         )
+
+    def standing_exports(self) -> tuple[StandingExport, ...]:
+        """Return the files that are made of every month, by kind and format; the newest choice of each counts."""
+        rows = self._rows(
+            "SELECT DISTINCT ON (kind, format) customer, kind, format, wanted, chosen_by, recorded_at AS chosen_at"
+            " FROM standing_exports ORDER BY kind, format, position DESC"
+        )
+        found = [dict(row._mapping) for row in rows]
+        return tuple(StandingExport(**one) for one in found if one.pop("wanted"))
+
+    def choose_export(self, kind: str, form: str, wanted: bool, by: str, at: datetime) -> None:
+        """Append a choice whether a file is made of every month from now on."""
+        self._write(
+            "INSERT INTO standing_exports (customer, kind, format, wanted, chosen_by, recorded_at)"
+            " VALUES (:customer, :kind, :format, :wanted, :by, :at)",
+            customer=self.customer, kind=kind, format=form, wanted=wanted, by=by, at=at,
+        )  # fmt: skip
 
     def alerts(self) -> tuple[Alert, ...]:
         """Return the alerts in force, oldest first."""
         rows = self._rows(
-            "SELECT id, customer, kind, subject, threshold, made_by, made_at, ended_at FROM alerts"
+            "SELECT id, customer, kind, subject, threshold, currency, made_by, made_at, ended_at FROM alerts"
             " WHERE ended_at IS NULL ORDER BY made_at, id"
         )
         return tuple(Alert(**row._mapping) for row in rows)
 
-    def keep_alert(self, alert: Alert) -> None:
-        """Keep an alert; once for its id."""
-        self._write(
-            "INSERT INTO alerts (id, customer, kind, subject, threshold, made_by, made_at)"
-            " VALUES (:id, :customer, :kind, :subject, :threshold, :made_by, :made_at) ON CONFLICT (id) DO NOTHING",
-            **alert.model_dump(exclude={"ended_at"}),
-        )
+    def keep_alert(self, alert: Alert, most: int) -> bool:
+        """Keep an alert, once for its id; return False where it was not, as there are `most` in force.
+
+        Counted and kept as one: of two set at once, the second counts the first.
+        """
+        with self.database.writing(self.customer) as session:
+            one_at_a_time(session, f"alerts {self.customer}")
+            session.connection().execute(text(_NEW_ALERT), {**alert.model_dump(exclude={"ended_at"}), "most": most})
+            known = text("SELECT id FROM alerts WHERE id = :id")
+            return session.connection().execute(known, {"id": alert.id}).first() is not None
 
     def end_alert(self, alert: str, at: datetime) -> bool:
         """End an alert and return whether there is one of this id."""

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from adapters.postgres.sessions import Database
+from adapters.postgres.sessions import Database, one_at_a_time
 from models.notice import Notice
 from models.webhook import (
+    ENDPOINTS,
     TYPES,
     Answer,
     Attempt,
@@ -37,14 +38,15 @@ _NEW = """
 """
 _DUE = """
     SELECT d.endpoint, d.notice, d.number FROM webhook_deliveries d
-    WHERE d.asked_at >= :since AND NOT EXISTS (
+    CROSS JOIN LATERAL (
+        SELECT max(a.tried_at) AS at FROM webhook_attempts a
+        WHERE (a.endpoint, a.notice, a.number) = (d.endpoint, d.notice, d.number)
+    ) last
+    WHERE d.asked_at >= :since AND (last.at IS NULL OR last.at < :quiet_since) AND NOT EXISTS (
             SELECT FROM webhook_outcomes o
             WHERE (o.endpoint, o.notice, o.number) = (d.endpoint, d.notice, d.number)
-        ) AND NOT EXISTS (
-            SELECT FROM webhook_attempts a
-            WHERE (a.endpoint, a.notice, a.number) = (d.endpoint, d.notice, d.number)
         )
-    ORDER BY d.position LIMIT :most
+    ORDER BY last.at NULLS FIRST, d.position LIMIT :most
 """
 _ENDPOINTS = """
     SELECT id, customer, url, types, made_by, made_at, ended_at, ended_by FROM webhook_endpoints
@@ -62,8 +64,13 @@ _DELIVERIES = """
     ORDER BY d.position DESC LIMIT :most
 """
 _ATTEMPTS = """
-    SELECT endpoint, notice, number, status, milliseconds, detail, tried_at FROM webhook_attempts
-    WHERE endpoint = :endpoint ORDER BY position
+    SELECT a.endpoint, a.notice, a.number, a.status, a.milliseconds, a.detail, a.tried_at
+    FROM webhook_attempts a
+    JOIN (
+        SELECT endpoint, notice, number FROM webhook_deliveries
+        WHERE endpoint = :endpoint ORDER BY position DESC LIMIT :most
+    ) shown USING (endpoint, notice, number)
+    ORDER BY a.position
 """
 _LAST = """
     SELECT DISTINCT ON (endpoint) endpoint, notice, number, status, milliseconds, detail, tried_at
@@ -80,6 +87,14 @@ _REPLAY = """
     ON CONFLICT (endpoint, notice, number) DO NOTHING
     RETURNING number
 """
+_REPLAYING = """
+    SELECT d.number FROM webhook_deliveries d
+    JOIN webhook_endpoints e ON e.id = d.endpoint AND e.ended_at IS NULL
+    WHERE d.endpoint = :endpoint AND d.notice = :notice AND d.asked_by = :by AND NOT EXISTS (
+        SELECT FROM webhook_outcomes o WHERE (o.endpoint, o.notice, o.number) = (d.endpoint, d.notice, d.number)
+    )
+    ORDER BY d.number DESC LIMIT 1
+"""
 _CONCLUDE = """
     INSERT INTO webhook_outcomes (endpoint, customer, notice, number, outcome, concluded_at)
     SELECT endpoint, customer, notice, number, :outcome, :at FROM webhook_deliveries
@@ -95,11 +110,16 @@ class PostgresWebhooks:
         self.database = database
         self.customer = customer
 
-    def due(self, since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
-        """Write which notices since go to which endpoints, and return those nobody began, in order."""
+    def due(self, since: datetime, quiet_since: datetime, most: int, at: datetime) -> tuple[Delivery, ...]:
+        """Write which notices since go to which endpoints, and return the deliveries nobody is at.
+
+        First those never tried, in order; then those that go on and were not tried since `quiet_since`, quietest first.
+        """
         named = {"kinds": [kind.value for kind in TYPES], "types": [one.value for one in TYPES.values()]}
         self._write(_NEW, **named, since=since, at=at)
-        return tuple(Delivery(**row._mapping) for row in self._rows(_DUE, since=since, most=most))
+        return tuple(
+            Delivery(**row._mapping) for row in self._rows(_DUE, since=since, quiet_since=quiet_since, most=most)
+        )
 
     def endpoint(self, endpoint: str) -> Endpoint | None:
         """Return an endpoint, or None."""
@@ -150,14 +170,20 @@ class PostgresWebhooks:
         )  # fmt: skip
         return self.endpoint(endpoint) is not None
 
-    def add(self, endpoint: Endpoint, sealed: str) -> bool:
-        """Keep an endpoint with its first secret; return False where its address is told already."""
+    def add(self, endpoint: Endpoint, sealed: str, most: int = ENDPOINTS) -> bool:
+        """Keep an endpoint with its first secret; return False where its address is told already, or `most` are.
+
+        Counted and kept as one: of two added at once, the second counts the first.
+        """
         named = {**endpoint.model_dump(exclude={"ended_at", "ended_by"}), "types": [str(one) for one in endpoint.types]}
+        named["most"] = most
         with self.database.writing(self.customer) as session:
+            one_at_a_time(session, f"webhook_endpoints {endpoint.customer}")
             made = session.connection().execute(
                 text(
                     "INSERT INTO webhook_endpoints (id, customer, url, types, made_by, made_at)"
-                    " VALUES (:id, :customer, :url, :types, :made_by, :made_at)"
+                    " SELECT :id, :customer, :url, :types, :made_by, :made_at WHERE :most > ("
+                    "SELECT count(*) FROM webhook_endpoints WHERE customer = :customer AND ended_at IS NULL)"
                     " ON CONFLICT (customer, url) WHERE ended_at IS NULL DO NOTHING RETURNING id"
                 ),
                 named,
@@ -172,10 +198,16 @@ class PostgresWebhooks:
         self._write(_SECRET, endpoint=endpoint.id, customer=endpoint.customer, sealed=sealed, made_by=by, made_at=at)
 
     def replay(self, endpoint: str, notice: str, by: str, at: datetime) -> Delivery | None:
-        """Ask for a delivery that has ended once more; None where none has, or the endpoint is ended itself."""
+        """Ask for a delivery that has ended once more; None where none has, or the endpoint is ended itself.
+
+        What the same one asked for and goes on still is not asked for a second time, and returned.
+        """
         with self.database.writing(self.customer) as session:
             named = {"endpoint": endpoint, "notice": notice, "by": by, "at": at}
-            row = session.connection().execute(text(_REPLAY), named).first()
+            connection = session.connection()
+            row = (
+                connection.execute(text(_REPLAY), named).first() or connection.execute(text(_REPLAYING), named).first()
+            )
         return Delivery(endpoint=endpoint, notice=notice, number=row.number) if row is not None else None
 
     def views(self) -> tuple[EndpointView, ...]:
@@ -186,9 +218,9 @@ class PostgresWebhooks:
         return tuple(EndpointView(endpoint=one, secret_since=since[one.id], last=last.get(one.id)) for one in found)
 
     def deliveries(self, endpoint: str, most: int) -> tuple[DeliveryView, ...]:
-        """Return the deliveries to an endpoint, newest first, with every try."""
+        """Return the newest deliveries to an endpoint, newest first, with every try."""
         tries: dict[Delivery, list[Attempt]] = defaultdict(list)
-        for row in self._rows(_ATTEMPTS, endpoint=endpoint):
+        for row in self._rows(_ATTEMPTS, endpoint=endpoint, most=most):
             one = _attempt(row)
             tries[one.delivery].append(one)
         return tuple(_view(row, tries) for row in self._rows(_DELIVERIES, endpoint=endpoint, most=most))

@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request, Response
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from api.answers import tagged, told
@@ -10,10 +11,11 @@ from api.customers.callers import AsOnce, Reader, Writer
 from api.pages import AsPages, Page, at_place, page_of
 from api.refused import not_found
 from api.v1 import MonthOf, Name
+from billing.customer_files import FORMATS
+from models.money import Currency
 from models.period import Month
-from models.value import Frozen, Instant
-from models.visitor import Export
-from runtime.customer_exports import FORMATS
+from models.value import Exact, Frozen, Instant
+from models.visitor import Export, StandingExport
 
 router = APIRouter(prefix="/v1")
 ExportId = Annotated[Name, Path()]
@@ -29,16 +31,30 @@ class ExportMade(Frozen):
     statement: str
     rows: int
     sha256: str
-    made_by: str
+    total: Exact | None = Field(description="the statement's")
+    currency: Currency | None
+    made_by: str = Field(description="a user, a key, or `every month`")
     made_at: Instant
+
+
+Kind = Literal["lines", "usage", "focus"]
+Format = Literal["csv", "parquet"]
 
 
 class ExportAsked(Frozen):
     """A file to be made of a closed month."""
 
     month: MonthOf
-    kind: Literal["lines", "usage", "focus"]
-    format: Literal["csv", "parquet"]
+    kind: Kind
+    format: Format
+
+
+class StandingChosen(Frozen):
+    """Whether a file is made of every month, once its invoice is issued."""
+
+    kind: Kind
+    format: Format
+    wanted: bool
 
 
 @router.get("/exports", response_model=Page[ExportMade])
@@ -93,6 +109,25 @@ def file(caller: Reader, export_id: ExportId) -> Response:
     return Response(made.body, media_type=FORMATS[one.format], headers=headers)
 
 
+@router.get("/standing-exports", response_model=Page[StandingExport])
+def standing(request: Request, caller: Reader, asked: AsPages) -> Response:
+    """List the files that are made of every month, by kind and format."""
+    rows, following = page_of(caller.books.kept.standing_exports(), lambda one: (one.kind, one.format), asked)
+    return tagged(request, Page[StandingExport](items=rows, next=following))
+
+
+@router.post("/standing-exports", response_model=StandingChosen)
+async def choose(caller: Writer, once: AsOnce, asked: StandingChosen) -> Response:
+    """Choose whether a file is made of every month whose invoice is issued from now on."""
+
+    async def act() -> Response:
+        if not await run_in_threadpool(caller.desk.choose_export, asked.kind, asked.format, asked.wanted):
+            raise not_found()
+        return told(asked)
+
+    return await once.answered(act)
+
+
 def _made(one: Export) -> ExportMade:
     return ExportMade(
         id=one.id,
@@ -102,6 +137,8 @@ def _made(one: Export) -> ExportMade:
         statement=one.statement,
         rows=one.rows_written,
         sha256=one.sha256,
+        total=one.total,
+        currency=one.currency,
         made_by=one.made_by,
         made_at=one.made_at,
     )

@@ -101,6 +101,21 @@ class ExportRow(Row, table=True):
     made_at: datetime = instant()
 
 
+class StandingExportRow(Row, table=True):
+    """A customer's choice whether a file is made of every month; the newest counts."""
+
+    __tablename__ = "standing_exports"
+    __table_args__ = IN_SCHEMA
+
+    position: int | None = position(primary_key=True)
+    customer: str
+    kind: str
+    format: str
+    wanted: bool
+    chosen_by: str
+    recorded_at: datetime = instant()
+
+
 class AlertRow(Row, table=True):
     """What a customer wants to be told of, from which threshold on."""
 
@@ -112,6 +127,7 @@ class AlertRow(Row, table=True):
     kind: str
     subject: str
     threshold: Decimal = exact()
+    currency: str | None
     made_by: str
     made_at: datetime = instant()
     ended_at: datetime | None = instant(nullable=True)

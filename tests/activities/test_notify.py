@@ -45,7 +45,10 @@ def an_outside(notices: Outbox, **more: Any) -> Any:
 def test_the_notice_that_marks_an_invoice_as_told_is_written_after_all_others_of_its_month() -> None:
     pool = a_pool("year", "prepaid", granted="1000", drawn="800")
     statement = a_statement(usage("a", "800.00"), pools=(pool,))
-    asked = Alert(id="a1", customer="acme", kind="total", subject="", threshold=Decimal(800), made_by="u", made_at=NOW)
+    asked = Alert(
+        id="a1", customer="acme", kind="total", subject="", threshold=Decimal(800), currency="USD", made_by="u",
+        made_at=NOW,
+    )  # fmt: skip
     early = asked.model_copy(update={"id": "a0", "made_at": NOW - timedelta(days=9)})
     outside = an_outside(
         Outbox(unannounced=lambda _since: ("2026-10@1/acme/USD",), alerts=lambda _customer: (early, asked)),

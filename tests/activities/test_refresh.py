@@ -51,6 +51,7 @@ class Notices:
             kind="total",
             subject="",
             threshold=Decimal(4),
+            currency="USD",
             made_by="u",
             made_at=AT,
         )

@@ -3,6 +3,7 @@
 import hmac
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.deeds import WebhookTelling
 from activities.messages import DeliverWebhook, WebhookDelivered
-from activities.webhooks import NoEndpoint, NotAccepted, Webhooks
+from activities.webhooks import QUIET, NoEndpoint, NotAccepted, Webhooks
 from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.web_sessions import seed_visitors
 from adapters.postgres.webhooks import PostgresWebhooks
@@ -24,7 +25,7 @@ from billing.webhooks import signature
 from devstack.webhooks import Keeper, received
 from models.notice import Notice, NoticeKind
 from models.visitor import PortalRole, PortalUser
-from models.webhook import Endpoint, EventType, Outcome
+from models.webhook import ENDPOINTS, Endpoint, EventType, Outcome
 from tests.adapters.test_webhook_client import keeping, permitted
 from tests.postgres_fixture import Books
 
@@ -164,6 +165,61 @@ def test_a_failure_is_kept_and_tried_again_and_given_up_at_last(world: World) ->
     assert len(world.received) == 3
 
 
+def test_a_delivery_whose_workflow_was_ended_by_hand_is_begun_again_after_those_never_tried(world: World) -> None:
+    world.endpoint("e1", "/status/503")
+    world.notice(1)
+    [task] = world.due()
+    with pytest.raises(NotAccepted):
+        world.deliver(task)
+    world.at = AT + QUIET
+    assert world.due() == []  # its workflow may wait still
+    world.at += timedelta(seconds=1)
+    assert world.due() == [task]
+    later = world.notice(2, written_at=world.at)
+    assert [one.notice for one in world.due()] == [later, task.notice]
+    ActivityEnvironment().run(Webhooks(world.outside).give_up, task)
+    assert [one.notice for one in world.due()] == [later]
+
+
+def test_of_an_endpoint_added_by_many_at_once_only_so_many_are_kept(world: World) -> None:
+    def add(number: int) -> bool:
+        made = Endpoint(
+            id=f"e{number}", customer="acme", url=f"https://hooks.example/{number}", types=tuple(EventType),
+            made_by="acme-admin", made_at=AT,
+        )  # fmt: skip
+        return world.owner().add(made, Sealer(KEY).seal(SECRET))
+
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(add, range(4 * ENDPOINTS)))
+    assert sum(added) == len(world.owner().views()) == ENDPOINTS
+    world.owner().end(world.owner().views()[0].endpoint.id, "acme-admin", AT)
+    assert add(99)  # an ended one leaves its place
+    world.endpoint("b1", customer="bolt")  # and nobody takes another customer's
+
+
+def test_the_tries_that_are_read_are_those_of_the_deliveries_that_are_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.endpoint("e1", "/status/503")
+    for number in (1, 2, 3):
+        world.notice(number)
+    for task in world.due():
+        for _ in range(2):
+            with pytest.raises(NotAccepted):
+                world.deliver(task)
+    rows, read = PostgresWebhooks._rows, list[int]()
+
+    def counted(book: PostgresWebhooks, sql: str, **named: Any) -> Any:
+        found = rows(book, sql, **named)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(PostgresWebhooks, "_rows", counted)
+    [shown] = world.owner().deliveries("e1", 1)
+    assert (shown.delivery.notice, len(shown.attempts)) == ("invoice_ready/acme.3", 2)
+    assert max(read) == 2
+
+
 def test_an_endpoint_that_says_it_is_gone_is_ended_and_so_is_what_was_on_its_way(world: World) -> None:
     world.endpoint("e1", "/status/410")
     world.notice(1)
@@ -211,7 +267,8 @@ def test_a_replay_is_a_new_delivery_of_the_same_event(world: World) -> None:
     assert world.owner("bolt").replay("e1", notice, "bolt-admin", AT) is None
     again = world.owner().replay("e1", notice, "acme-admin", AT)
     assert again is not None
-    assert world.owner().replay("e1", notice, "acme-admin", AT) is None  # asked for twice is asked for once
+    assert world.owner().replay("e1", notice, "acme-admin", AT) == again  # asked for twice is asked for once
+    assert world.owner().replay("e1", notice, "another", AT) is None
     assert world.due() == [DeliverWebhook(endpoint="e1", notice=notice, number=2)]
     with pytest.raises(NotAccepted):
         world.deliver(world.due()[0])

@@ -160,6 +160,19 @@ def test_properties_that_differ_in_capitals_alone_are_refused() -> None:
         Metered(event="e", meter="m", quantity="q", dimensions={"one": "Model", "other": "model"})
 
 
+@pytest.mark.parametrize("name", ["Organization", "ORGANIZATION"])
+def test_a_property_that_differs_from_the_customers_in_capitals_alone_is_refused(name: str) -> None:
+    for metered in (
+        Metered(event="e", meter="m", quantity=name),
+        Metered(event="e", meter="m", quantity="q", dimensions={"one": name}),
+        Metered(event="e", meter="m", quantity="q", cost=name, currency="USD"),
+    ):
+        with pytest.raises(ValidationError, match="capitals"):
+            PostHogMapping(metered=(metered,))
+    both = Metered(event="e", meter="m", quantity="q", dimensions={"who": "organization"})
+    assert PostHogMapping(metered=(both,)).account == "organization"  # the same one is read once
+
+
 def test_where_runs_end_with_a_manifest_one_without_it_is_not_there_yet() -> None:
     assert export(FILES, manifest=True).watermark() == datetime(2026, 10, 4, tzinfo=UTC)
     assert {row["id"] for row in read(export(FILES, manifest=True))} == {"u1", "u2"}

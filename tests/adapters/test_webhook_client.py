@@ -188,6 +188,24 @@ def test_no_proxy_of_the_environment_is_used(tmp_path: Path, monkeypatch: pytest
         assert permitted(tmp_path).post(f"https://localhost:{keeper.server_address[1]}/", {}, "{}").accepted
 
 
+def test_a_name_that_nobody_resolves_is_given_up_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_client, "SECONDS_TO_RESOLVE", 0.2)
+    over = threading.Event()
+
+    def never(_host: str, _port: int) -> Sequence[str]:
+        assert over.wait(10)
+        return (PUBLIC,)
+
+    client, began = WebhookClient(never), time.monotonic()
+    try:
+        with pytest.raises(AddressForbidden, match="no public address"):
+            client.check("https://hooks.example/x")
+        assert client.post("https://hooks.example/x", {}, "{}").status is None
+        assert time.monotonic() - began < 5
+    finally:
+        over.set()
+
+
 def test_nobody_listening_and_one_who_drips_are_both_failures_in_bounded_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

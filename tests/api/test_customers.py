@@ -104,6 +104,40 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
         assert acme.post("/v1/alerts", body).status_code == 404, body
 
 
+def test_a_file_of_every_month_is_chosen_listed_and_taken_back(filled: World) -> None:
+    acme, path = program(filled), "/v1/standing-exports"
+    for form in ("csv", "parquet"):
+        asked = {"kind": "focus", "format": form, "wanted": True}
+        assert acme.post(path, asked).json() == asked
+    assert [(one["kind"], one["format"]) for one in acme.pages(path, limit=1)] == [
+        ("focus", "csv"),
+        ("focus", "parquet"),
+    ]
+    assert acme.post(path, {"kind": "focus", "format": "csv", "wanted": False}).status_code == 200
+    assert [one["format"] for one in acme.pages(path)] == ["parquet"]
+    assert acme.post(path, {"kind": "focus", "format": "xlsx", "wanted": True}).status_code == 422
+    assert program(filled, "bolt").pages(path) == []
+
+
+def test_an_alert_is_previewed_without_being_set(filled: World) -> None:
+    acme, path = program(filled), "/v1/alerts/preview"
+    assert acme.get(path, threshold="100.50").json() == {
+        "kind": "total", "pool": None, "threshold": "100.5", "currency": "USD",
+        "would_fire": [{"month": "2026-10", "value": "140"}],
+    }  # fmt: skip
+    [firing] = acme.get(path, kind="pool", pool="pool", threshold="50").json()["would_fire"]
+    assert firing == {"month": "2026-09", "value": "60"}
+    for query, status in (
+        ({"threshold": "0"}, 422),
+        ({"threshold": "x"}, 422),
+        ({"threshold": "5", "kind": "pool"}, 404),
+        ({"threshold": "5", "currency": "EUR"}, 404),
+        ({"threshold": "5", "kind": "pool", "pool": "pool", "currency": "USD"}, 404),
+    ):
+        assert acme.get(path, **query).status_code == status, query
+    assert acme.pages("/v1/alerts") == []
+
+
 def test_settings_are_told_and_mail_is_chosen(filled: World) -> None:
     acme = program(filled)
     told = acme.get("/v1/settings").json()
@@ -125,7 +159,8 @@ def test_webhooks_are_told_and_ended_and_no_secret_is(filled: World) -> None:
     told = acme.get(f"/v1/webhooks/{added}")
     assert told.json()["endpoint"]["ended_by"].startswith("key:acme")
     assert "whsec" not in told.text
-    assert acme.post(f"/v1/webhooks/{added}/end").status_code == 404
+    assert acme.post(f"/v1/webhooks/{added}/end").json() == {"id": added}  # ended twice is ended
+    assert acme.get(f"/v1/webhooks/{added}").json() == told.json()
 
 
 def test_a_key_of_the_settings_page_opens_the_api_until_it_is_revoked(filled: World) -> None:

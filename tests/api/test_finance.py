@@ -11,12 +11,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from adapters.postgres.books import Books
+from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.web_sessions import PostgresWebSessions
+from models.approval import ApprovalCode, Decision, Verdict
+from models.close import DecisionKind, Stage, State
 from models.journal import Account
+from runtime.console import Console
+from runtime.desk import DeskDoor
 from tests.api.drawn import hold
 from tests.api.test_tenants import told
 from tests.api.world import MONTH, Program, as_person, client_of, finance_app, program
-from tests.web.conftest import ISSUER, World
+from tests.web.conftest import ISSUER, NOON, World
 from tests.web.test_tenants import flat
 
 pytestmark = pytest.mark.stack
@@ -206,6 +211,34 @@ def test_a_list_that_changed_is_not_signed(cora: Program) -> None:
     answer = cora.post(f"{CLOSE}/approvals/list", {"list_fingerprint": FINGERPRINT})
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:tieout:problem:list_changed")
     assert answer.json()["remedy"]
+
+
+def test_a_list_that_is_sent_again_after_a_crash_is_answered_by_what_was_signed(
+    filled: World, cora: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = {"list_fingerprint": cora.get(f"{CLOSE}/approvals/list").json()["list_fingerprint"], "reason": "read"}
+
+    async def connected(_console: Console) -> None:
+        """There is a server, and nothing is asked of it."""
+
+    async def die(_desk: DeskDoor, _decision: Decision) -> None:
+        raise RuntimeError("the process died")
+
+    monkeypatch.setattr(Console, "client", connected)
+    with monkeypatch.context() as dying:
+        dying.setattr(DeskDoor, "deliver", die)
+        assert cora.post(f"{CLOSE}/approvals/list", asked, key="one").status_code == 500
+    part, whole = (one for one, _ in Books(filled.books.as_role("auditor")).decisions(person="cora"))
+    assert (whole.kind, whole.subject) == (DecisionKind.APPROVE_LIST, asked["list_fingerprint"])
+    assert (part.kind, part.customer, part.payload["part_of"]) == (DecisionKind.APPROVE, "acme", whole.id)
+    closes = PostgresCloses(filled.books.as_role("worker"))  # the message had arrived, and the close went on by it
+    taken = Verdict(decision=part.id, kind=part.kind, taken=True, code=ApprovalCode.TAKEN, message="", person="cora")
+    closes.keep_verdict(taken, MONTH, 1, "acme", NOON)
+    closes.project(MONTH, 1, "acme", Stage.INVOICE, State.RUNNING, NOON, "")
+    answer = cora.post(f"{CLOSE}/approvals/list", asked, key="one")
+    assert (answer.status_code, answer.json()) == (200, {"refused": {}})
+    assert cora.post(f"{CLOSE}/approvals/list", asked, key="two").json()["type"].endswith(":list_changed")
+    assert len(Books(filled.books.as_role("auditor")).decisions(person="cora")) == 2
 
 
 def test_a_month_that_is_not_over_is_not_started(cora: Program) -> None:

@@ -22,12 +22,14 @@ pytestmark = pytest.mark.stack
 
 BODIES = {
     "/v1/exports": {"month": "2026-10", "kind": "focus", "format": "csv"},
+    "/v1/standing-exports": {"kind": "focus", "format": "csv", "wanted": True},
     "/v1/alerts": {"threshold": "100"},
     "/v1/alerts/{alert_id}/end": None,
     "/v1/webhooks/{endpoint_id}/replay": {"notice": "invoice_ready/2026-10"},
     "/v1/webhooks/{endpoint_id}/end": None,
     "/v1/settings/notices": {"kind": "pool_used", "wanted": False},
 }
+QUERIES = {"/v1/alerts/preview": {"threshold": "100"}}
 SHARED = {"month", "day"}
 """Parts of an address that are nobody's own: a month of theirs is a month of ours."""
 
@@ -82,7 +84,7 @@ UNKNOWN = {
 
 def ask(who: Program, method: str, path: str, ids: dict[str, str]) -> Any:
     address = filled_in(path, ids)
-    return who.get(address) if method == "GET" else who.post(address, BODIES[path])
+    return who.get(address, **QUERIES.get(path, {})) if method == "GET" else who.post(address, BODIES[path])
 
 
 def told(answer: Any) -> tuple[int, bytes, dict[str, str]]:

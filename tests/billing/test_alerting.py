@@ -13,18 +13,11 @@ from models.notice import Notice, NoticeKind
 from models.statement import Statement
 from models.visitor import Alert
 from tests.billing.test_pool_views import months
-from tests.statement_builders import a_pool, a_statement, usage
+from tests.statement_builders import a_pool, a_statement, an_alert, usage
 
 AT = datetime(2026, 4, 2, 12, tzinfo=UTC)
 MIDDLE = Running(month="2026-04", on=date(2026, 4, 11))
 D = Decimal
-
-
-def an_alert(kind: AlertKind, threshold: str, subject: str = "p") -> Alert:
-    """Return an alert."""
-    return Alert(
-        id="a1", customer="acme", kind=kind.value, subject=subject, threshold=D(threshold), made_by="u", made_at=AT
-    )
 
 
 def told(alert: Alert, statements: list[Statement], running: Running | None = None) -> list[Notice]:
@@ -94,15 +87,24 @@ def test_a_credit_is_spoken_of_so_many_days_before_it_ends(days: str, fires: boo
     april = a_statement(usage("a", "1.00", month="2026-04"), month="2026-04", pools=(credit,))
     pools = views_of(ledger_of([april]))
     # From 11 April to 1 June: 19 days of April, 31 of May and the first of June.
-    assert bool(firings(AlertKind.EXPIRES, "trial", D(days), [april], pools, MIDDLE)) is fires
-    [after] = firings(AlertKind.EXPIRES, "trial", D(31), [april], pools)  # at April's end 31 days are left
+    assert bool(firings(an_alert(AlertKind.EXPIRES, str(days), "trial"), [april], pools, MIDDLE)) is fires
+    [after] = firings(an_alert(AlertKind.EXPIRES, "31", "trial"), [april], pools)  # at April's end 31 days are left
     assert (after.month, after.value) == ("2026-04", D(31))
+
+
+def test_a_total_is_compared_with_months_of_its_own_currency() -> None:
+    dollars = a_statement(usage("a", "900.00", month="2026-03"), month="2026-03")
+    yen = a_statement(usage("a", "90000", month="2026-04"), month="2026-04", currency="JPY")
+    for currency, found in (("USD", []), ("JPY", ["2026-04"])):
+        alert = an_alert(AlertKind.TOTAL, "1000", "", currency)
+        assert [one.month for one in firings(alert, [dollars, yen], ())] == found
+        assert [one.period for one in alert_notices([alert], yen, (), AT)] == found
 
 
 def test_a_credit_that_is_used_up_expires_in_silence() -> None:
     credit = a_pool("trial", "promotional", granted="50", drawn="50", window=("2026-01-01", "2026-06-01"))
     april = a_statement(usage("a", "1.00", month="2026-04"), month="2026-04", pools=(credit,))
-    assert firings(AlertKind.EXPIRES, "trial", D(366), [april], views_of(ledger_of([april]))) == ()
+    assert firings(an_alert(AlertKind.EXPIRES, "366", "trial"), [april], views_of(ledger_of([april]))) == ()
 
 
 def test_a_pool_that_may_be_used_up_within_thirty_days_is_told_once_a_month() -> None:

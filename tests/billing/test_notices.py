@@ -127,6 +127,18 @@ def test_a_credit_is_spoken_of_thirty_and_seven_days_before(today: tuple[int, in
     assert [notice.id.rpartition("/")[2] for notice in found] == told
 
 
+def test_a_credit_that_is_renewed_under_its_name_is_spoken_of_again() -> None:
+    def told(ends: str, today: date) -> set[str]:
+        credit = a_pool("trial", "promotional", granted="50", drawn="20", window=("2026-01-01", ends))
+        statement = a_statement(usage("a", "1.00", month="2026-08"), month="2026-08", pools=(credit,))
+        return {notice.id for notice in credit_notices(statement, today, AT)}
+
+    first, renewed = told("2026-10-02", date(2026, 9, 25)), told("2026-11-02", date(2026, 10, 27))
+    assert len(first) == len(renewed) == 1
+    assert not first & renewed
+    assert told("2026-10-02", date(2026, 9, 29)) == first  # of the same window, once
+
+
 @pytest.mark.parametrize("pool", [{"in_force": False}, {"drawn": "50"}])
 def test_a_credit_with_nothing_left_expires_in_silence(pool: dict[str, object]) -> None:
     credit: Pool = a_pool("t", "promotional", granted="50", window=("2026-01-01", "2026-10-02"), **pool)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from billing.alerting import AlertKind, firings
 from billing.pool_views import views_of
 from billing.pools import ledger_of
 from models.statement import Statement
-from tests.statement_builders import a_pool, a_statement, usage
+from tests.statement_builders import a_pool, a_statement, an_alert, usage
 
 D = Decimal
 YEAR = ("2026-01-01", "2027-01-01")
@@ -63,13 +63,13 @@ def test_a_pool_that_is_used_up_has_no_outlook() -> None:
 def test_an_alert_of_a_pool_fires_once_in_the_month_it_is_reached() -> None:
     issued = months("500", "100", "300")
     pools = views_of(ledger_of(issued))
-    told = firings(AlertKind.POOL, "p", D(50), issued, pools)
+    told = firings(an_alert(AlertKind.POOL, "50", "p"), issued, pools)
     assert [(one.month, one.value) for one in told] == [("2026-02", D(600))]  # 600 of 1,200 are 50 %
-    assert firings(AlertKind.POOL, "p", D(90), issued, pools) == ()
-    assert firings(AlertKind.POOL, "other", D(1), issued, pools) == ()
+    assert firings(an_alert(AlertKind.POOL, "90", "p"), issued, pools) == ()
+    assert firings(an_alert(AlertKind.POOL, "1", "other"), issued, pools) == ()
 
 
 def test_an_alert_of_the_total_fires_in_each_month_that_reaches_it() -> None:
     issued = months("500", "100", "300")
-    told = firings(AlertKind.TOTAL, "", D(300), issued, ())
+    told = firings(an_alert(AlertKind.TOTAL, "300", ""), issued, ())
     assert [one.month for one in told] == ["2026-01", "2026-03"]

@@ -21,8 +21,9 @@ def test_a_delivery_is_replayed_and_an_endpoint_ended_from_the_terminal(world: W
     assert "delivered" in run("webhooks", "deliveries", endpoint)
     said = run("webhooks", "replay", endpoint, "invoice_ready/acme/1")
     assert "as delivery 2" in said.replace("\n", " ")
+    assert run("webhooks", "replay", endpoint, "invoice_ready/acme/1") == said  # twice is once
     with pytest.raises(Refusal, match="no delivery of this event has ended"):
-        run("webhooks", "replay", endpoint, "invoice_ready/acme/1")
+        run("webhooks", "replay", endpoint, "invoice_ready/acme/2")  # acme's own administrator asked, and it goes on
     with pytest.raises(Refusal, match="no such endpoint in force"):
         run("webhooks", "replay", "nobody", "invoice_ready/acme/1")
     run("webhooks", "end", endpoint)
@@ -32,4 +33,4 @@ def test_a_delivery_is_replayed_and_an_endpoint_ended_from_the_terminal(world: W
     assert ended.ended_by == "finance:pia"
     [asked] = [one for one in worker.deliveries(endpoint, 9) if one.delivery.notice.endswith("/1") and one.asked_by]
     assert asked.asked_by == "finance:pia"
-    assert worker.due(NOON, 9, NOON)  # what was asked for is begun, and ends with its endpoint
+    assert worker.due(NOON, NOON, 9, NOON)  # what was asked for is begun, and ends with its endpoint

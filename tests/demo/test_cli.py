@@ -148,7 +148,7 @@ def test_a_night_tells_the_lost_batch_of_the_day_before_once(terminal: Terminal)
     assert sum(Decimal(one["amount"]) for one in lost) < 0  # PostHog would have billed less
     assert terminal.ok("close", "status", "2026-10") == []  # nothing of a close was touched
     names = [one["schedule"] for one in terminal.ok("schedule", "show")]
-    assert names == ["month-end-close", "nightly-watch", "notices", "usage-refresh", "webhooks"]
+    assert names == ["month-end-close", "nightly-watch", "notices", "usage-refresh", "webhooks", "exports"]
 
 
 def test_a_month_is_closed_by_hand(terminal: Terminal) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import MappingNode
 
 from runtime.settings import Settings
 
@@ -60,6 +63,32 @@ def test_it_is_a_compose_file() -> None:
         check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_nothing_in_it_is_said_twice() -> None:
+    def twice(node: Any) -> Iterator[str]:
+        """Yield the keys that a mapping has twice: compose refuses them, and a loader that merges takes the last."""
+        if isinstance(node, MappingNode):
+            names = [key.value for key, _ in node.value]
+            yield from (name for name, times in Counter(names).items() if times > 1)
+            for _, inner in node.value:
+                yield from twice(inner)
+
+    assert list(twice(YAML(typ="safe", pure=True).compose(COMPOSE))) == []
+
+
+def test_the_readme_names_each_setting_once() -> None:
+    readme = (ROOT / "README.md").read_text()
+    table = readme[readme.index("| setting | names |") :].split("\n\n", 1)[0]
+    assert sorted(re.findall(r"`(TIEOUT_\w+)`", table)) == sorted(
+        f"TIEOUT_{name.upper()}" for name in Settings.model_fields
+    )
+
+
+def test_every_setting_is_given_to_a_service_or_is_no_services() -> None:
+    given = {name for service in SERVICES.values() for name in service.get("environment", {})}
+    missing = {name for name in Settings.model_fields if f"TIEOUT_{name.upper()}" not in given}
+    assert missing == {"token", "webhooks_authority", "database_auditor_url"}  # a person's, the embedded stack's
 
 
 def test_what_a_service_waits_for_is_there_and_can_come_true() -> None:

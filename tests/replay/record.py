@@ -32,8 +32,11 @@ from activities.messages import (
     Decide,
     DeliverWebhook,
     EventBooked,
+    ExportsDue,
+    ExportsMade,
     InvoiceCorrected,
     LockMonth,
+    MakeExport,
     NoticesDue,
     NoticeSent,
     OpenedRef,
@@ -68,6 +71,7 @@ from workflows.book_event import BookEvent
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
+from workflows.make_exports import MakeExports
 from workflows.monthly_close import CloseTrigger, MonthlyClose
 from workflows.nightly_watch import NightlyWatch
 from workflows.open_contract import OpenContract
@@ -308,6 +312,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
             written.append(await _refresh(env.client, folder))
         if "webhooks".startswith(only):
             written += await _webhooks(env.client, folder)
+        if "exports".startswith(only):
+            written.append(await _exports(env.client, folder))
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -333,6 +339,32 @@ async def _refresh(client: Client, folder: Path) -> Path:
         task, queue = RefreshUsage(zone="America/New_York"), options.CLOSE_QUEUE
         await client.execute_workflow(UsageRefresh.run, task, id="usage-refresh", task_queue=queue)
     return await _keep(client, "usage-refresh", folder / "usage-refresh.json")
+
+
+async def _exports(client: Client, folder: Path) -> Path:
+    """Record a round of files: one that is made, and one that can't be."""
+    due = tuple(MakeExport(customer=name, kind="lines", format="csv", statement="f" * 64) for name in ("acme", "bolt"))
+
+    @activity.defn(name="exports.due")
+    def due_now() -> ExportsDue:
+        return ExportsDue(exports=due)
+
+    @activity.defn(name="exports.make")
+    def make(task: MakeExport) -> str:
+        if task.customer == "bolt":
+            raise refused("NotAsMade")
+        return "id"
+
+    class ExportDeeds(LockableDeeds):
+        def all(self) -> list[Callable[..., Any]]:
+            return [*super().all(), due_now, make]
+
+    async with workers(client, ExportDeeds(), 1000):
+        told: ExportsMade = await client.execute_workflow(
+            MakeExports.run, id="make-exports", task_queue=options.CLOSE_QUEUE
+        )
+    assert (told.made, told.failed) == (1, 1)
+    return await _keep(client, "make-exports", folder / "make-exports.json")
 
 
 async def _webhooks(client: Client, folder: Path) -> list[Path]:

@@ -1,12 +1,16 @@
 """A month beside the one before: compared once for each pair of statements, and the same as all compared at once."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import cast
+
+import pytest
 
 from adapters.postgres.books import Books
 from billing.flux import flux
 from models.reports import RatedView
 from models.statement import Statement
+from runtime import comparisons as comparisons_module
 from runtime.comparisons import Comparisons
 from tests.statement_builders import a_statement, fee, usage
 
@@ -65,3 +69,15 @@ def test_compared_one_by_one_is_compared_together_and_each_is_read_once() -> Non
     views[1] = rated(again, before[1])
     assert comparisons.flux("2026-10", views) == flux(before, [now[0], again, now[2]], "2026-10")
     assert len(shelf.read) == 7
+
+
+def test_readers_beside_each_other_lose_nothing_to_one_who_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparisons_module, "MOST_KEPT", 1)
+    statements = [month_of(f"c{number}", "5.00", "2026-10") for number in range(8)]
+    comparisons = Comparisons(cast(Books, Shelf(*statements)))
+
+    def read(number: int) -> tuple[str, ...]:
+        return comparisons.engines("2026-10", [rated(statements[(number + place) % 8], None) for place in range(3)])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(read, range(400))) == {("test",)}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
@@ -30,6 +31,7 @@ AT = datetime(2026, 11, 2, tzinfo=UTC)
 PIA = Person(id="pia", name="Pia", roles=(Role.PREPARER,))
 ERIK = Person(id="erik", name="Erik", roles=(Role.ENGINEER,))
 ACCEPT = {"answer": "accept"}
+KEY = UUID(int=7)
 
 
 def a_finding(name: str, cause: Cause = Cause.UNIT, **more: Any) -> OpenFinding:
@@ -75,7 +77,7 @@ class World:
         """Return the desk over this world."""
         door = DeskDoor(
             cast(Any, SimpleNamespace(write=self._write, person=lambda token: PIA if token == "pia" else ERIK)),
-            cast(Any, None),
+            cast(Any, SimpleNamespace(decision=self.rows.get)),
             cast(Any, None),
             cast(Any, SimpleNamespace(now=lambda: AT)),
         )
@@ -97,9 +99,11 @@ class World:
         )
         return FindingDesk(door, cast(Any, books), cast(Any, closes))
 
-    def bulk(self, *findings: str, token: str = "pia", answer: Mapping[str, str] = ACCEPT) -> Fanned:
+    def bulk(
+        self, *findings: str, token: str = "pia", answer: Mapping[str, str] = ACCEPT, key: UUID | None = None
+    ) -> Fanned:
         """Answer findings of wrong units by one decision."""
-        work = self.desk().resolve_kind(token, "2026-10", 1, Cause.UNIT, findings, answer, "known since May")
+        work = self.desk().resolve_kind(token, "2026-10", 1, Cause.UNIT, findings, answer, "known since May", key)
         return asyncio.run(work)
 
     def _write(self, decision: Decision) -> Decision:
@@ -180,6 +184,49 @@ def test_a_bulk_that_was_cut_short_is_finished_and_nothing_is_sent_that_was_judg
     assert asyncio.run(world.desk().finish("2026-10", 1)) == 1
     assert world.delivered == ["acme-1", "bolt-1", "bolt-1"]
     assert len(world.rows) == 3  # the whole and its two parts, written once
+
+
+def test_a_bulk_that_is_sent_again_under_its_key_is_answered_by_what_was_decided() -> None:
+    recorded = a_finding("gale-1", severity=Severity.RECORDED)
+    world = World((a_finding("acme-1"), a_finding("bolt-1"), recorded), refusing={"bolt-1": "not now"})
+    first = world.bulk("acme-1", "bolt-1", "gale-1", key=KEY)
+    assert (first.decision, first.taken) == (str(KEY), ("acme-1",))
+    world.findings = (answered("acme-1"), a_finding("bolt-1"), recorded)  # the world moved on by it
+    assert world.bulk("acme-1", "bolt-1", "gale-1", key=KEY) == first
+    world.findings = (answered("bolt-1"), recorded)
+    gone = world.bulk("acme-1", "bolt-1", "gale-1", key=KEY)
+    assert gone.dropped == {**first.dropped, "acme-1": "no reconciliation in use has it any more"}
+    assert len(world.rows) == 3
+
+
+@pytest.mark.parametrize("what", ["resolve", "assign", "reverse"])
+def test_a_decision_that_is_sent_again_under_its_key_is_the_same_one_though_the_finding_changed(what: str) -> None:
+    world = World((answered("acme-1") if what == "reverse" else a_finding("acme-1"),))
+    said: tuple[Any, ...] = {"resolve": (ACCEPT,), "assign": ("pia",), "reverse": ()}[what]
+
+    def ask(key: UUID | None) -> Verdict | None:
+        work = getattr(world.desk(), what)("pia", "2026-10", 1, "acme-1", *said, "the log shows it", key)
+        return cast(Verdict | None, asyncio.run(work))
+
+    first = ask(KEY)
+    assert first is not None
+    world.findings, world.issued = (), True  # reconciled again without it, and invoiced
+    assert ask(KEY) == first
+    assert len(world.rows) == 1
+    with pytest.raises(UnknownFinding):
+        ask(None)
+
+
+def test_what_was_judged_is_not_delivered_again_to_a_close_that_may_have_ended() -> None:
+    world = World((a_finding("acme-1"),))
+    taken = asyncio.run(world.desk().resolve("pia", "2026-10", 1, "acme-1", ACCEPT, "the log shows it", KEY))
+    [row] = world.rows.values()
+    refused = Verdict(decision="other", taken=False, code=ApprovalCode.NOT_WAITING, message="it waits for nobody")
+    closes = SimpleNamespace(verdicts=lambda *_: (refused, taken))
+    door = DeskDoor(cast(Any, None), cast(Any, closes), cast(Any, None), cast(Any, None))  # and there is no server
+    assert asyncio.run(door.deliver(row)) == taken
+    with pytest.raises(DecisionNotTaken, match="it waits for nobody"):
+        asyncio.run(door.deliver(row.model_copy(update={"id": "other"})))
 
 
 def test_a_finding_is_given_only_to_who_may_answer_it() -> None:

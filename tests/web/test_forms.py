@@ -31,7 +31,16 @@ NASTY = (
     "\u202eevil", "💥" * 40, "a" * 3_000, "2026-13", "2026-10-01", "9999-12-31T23:59:59Z", "true", "null", "%00",
     "\ud7ff",
 )  # fmt: skip
-WRITTEN = ("decisions", "rate_proposals", "exports", "alerts", "share_links", "notice_choices", "web_sessions")
+WRITTEN = (
+    "decisions",
+    "rate_proposals",
+    "exports",
+    "standing_exports",
+    "alerts",
+    "share_links",
+    "notice_choices",
+    "web_sessions",
+)
 ANSWERS = {200, 303, 400, 403, 404, 409, 413, 422, 503}
 
 
@@ -75,6 +84,8 @@ class Reader(HTMLParser):
             self._select = given.get("name")
         if tag == "option" and self._select and (self._select not in dict(self._open.fields)):
             self._open.fields.append((self._select, given.get("value", "")))
+        if tag == "button" and given.get("formaction"):
+            self.forms.append(FoundForm(self.page, given["formaction"], self._open.method, [*self._open.fields]))
         if tag in ("input", "button", "textarea") and given.get("name"):
             self._open.fields.append((given["name"], given.get("value", "")))
 
@@ -203,7 +214,13 @@ def test_no_field_of_the_portal_breaks_it_or_half_writes(filled: World) -> None:
     admin = filled.signed_in("acme-admin")
     forms = list(crawl(admin, "/"))
     paths = {form.key[:2] for form in forms}
-    assert {("post", "/exports"), ("post", "/alerts"), ("post", "/shares"), ("get", "/usage")} <= paths, paths
+    assert {
+        ("post", "/exports"),
+        ("post", "/alerts"),
+        ("post", "/alerts/preview"),
+        ("post", "/shares"),
+        ("get", "/usage"),
+    } <= paths, paths
     assert attack(filled, admin, forms) > 200
 
 

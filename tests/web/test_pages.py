@@ -205,49 +205,6 @@ def test_a_viewer_and_finance_change_nothing(filled: World) -> None:
             assert browser.post(path, data={"csrf": token, **data}).status_code == 403, path
 
 
-def test_an_alert_says_when_it_would_have_fired(filled: World) -> None:
-    browser = filled.signed_in("acme-admin")
-    token = csrf_in(browser.get("/alerts").text)
-    assert browser.post("/alerts", data={"csrf": token, "threshold": "100.50"}).status_code == 303
-    filled.clock.later(minutes=1)
-    assert browser.post("/alerts", data={"csrf": token, "threshold": "50", "what": "pool/pool"}).status_code == 303
-    page = browser.get("/alerts").text
-    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", page, re.DOTALL)
-    assert "October 2026" in rows[0]  # 140.00, September had 90.00
-    assert "September 2026" not in rows[0]
-    assert "September 2026" in rows[1]  # 60 of 100
-    [ended, _] = re.findall(r'action="(/alerts/\w+/end)"', page)
-    browser.post(ended, data={"csrf": token})
-    assert browser.get("/alerts").text.count("/end") == 1
-
-
-def test_an_alert_is_set_for_days_of_a_pool_that_is_there(filled: World) -> None:
-    browser = filled.signed_in("acme-admin")
-    page = browser.get("/alerts").text
-    assert re.findall(r'<option value="([^"]*)">', page) == ["total/", "depletes/pool", "pool/pool"]
-    token = csrf_in(page)
-    for what, threshold, status in (
-        ("depletes/pool", "30", 303),
-        ("depletes/pool", "30.5", 422),
-        ("depletes/pool", "367", 422),
-        ("expires/pool", "30", 404),  # a commitment is no credit
-        ("depletes/other", "30", 404),
-        ("total/pool", "30", 404),
-        ("nonsense", "30", 404),
-    ):
-        answer = browser.post("/alerts", data={"csrf": token, "threshold": threshold, "what": what})
-        assert answer.status_code == status, (what, threshold)
-    assert "pool lasts no longer than" in browser.get("/alerts").text
-
-
-@pytest.mark.parametrize("text", ["", "-1", "0", "NaN", "Infinity", "1e40", "=1", "ten", "1,000"])
-def test_a_threshold_that_is_no_amount_is_refused(filled: World, text: str) -> None:
-    browser = filled.signed_in("acme-admin")
-    token = csrf_in(browser.get("/alerts").text)
-    assert browser.post("/alerts", data={"csrf": token, "threshold": text}).status_code == 422
-    assert "No alert is set." in browser.get("/alerts").text
-
-
 def test_the_paper_is_the_one_that_was_stored(filled: World) -> None:
     answer = filled.signed_in("acme-viewer").get("/papers/2026-10@1/acme/USD")
     assert answer.content.startswith(b"%PDF")

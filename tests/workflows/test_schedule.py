@@ -46,7 +46,7 @@ def test_the_schedule_closes_the_month_before_the_scheduled_time_once_whoever_as
 
     async def run() -> list[str]:
         async with real() as client, workers(client, deeds, 1000):
-            all_ = ("month-end-close", "nightly-watch", "notices", "usage-refresh", "webhooks")
+            all_ = ("month-end-close", "nightly-watch", "notices", "usage-refresh", "webhooks", "exports")
             assert await schedule.apply(client, "America/New_York") == dict.fromkeys(all_, "created")
             assert await schedule.apply(client, "America/New_York") == dict.fromkeys(all_, "updated")
             handle = client.get_schedule_handle(schedule.SCHEDULE_ID)

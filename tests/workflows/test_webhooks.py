@@ -14,6 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from activities.messages import DeliverWebhook, WebhookDelivered, WebhooksDue, webhook_id
+from activities.webhooks import QUIET
 from models.webhook import Outcome
 from runtime import temporal
 from tests.workflows.conftest import skipping
@@ -132,3 +133,9 @@ def test_one_that_fails_holds_up_no_other_and_is_begun_once() -> None:
 
     play(endpoints, scene)
     assert endpoints.told == ["well", "well"]
+
+
+def test_a_delivery_is_quiet_for_longer_than_it_waits_between_two_tries_before_it_is_begun_again() -> None:
+    waits = options.WEBHOOK["retry_policy"].maximum_interval
+    assert waits is not None
+    assert waits + options.WEBHOOK["start_to_close_timeout"] < QUIET

@@ -1,8 +1,8 @@
-"""Alerts: what a customer wants to be told of, with the months in which they would have been told."""
+"""Alerts: what a customer wants to be told of, with the months in which they would have been told, before and after."""
 
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -17,37 +17,34 @@ from web.problem import Problem, not_found
 from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
+Threshold = Annotated[str, Form(max_length=40)]
+What = Annotated[str, Form(max_length=150)]
 
 
 @router.get("/alerts")
 def alerts(request: Request, guest: AsGuest) -> Response:
     """Show the alerts in force, and what each would have told."""
-    books = reader_of(request, guest)
-    return face_of(request).page(
-        request,
-        "portal/alerts.html",
-        visitor=guest,
-        alerts=_desk(request, guest).alerts(),
-        newest=books.newest(),
-        watched=[(kind.value, pool) for kind, pool in watched(books.pools())],
-    )
+    return _page(request, guest)
 
 
 @router.post("/alerts")
-def add(
-    request: Request,
-    guest: MayChange,
-    threshold: Annotated[str, Form(max_length=40)],
-    what: Annotated[str, Form(max_length=150)] = "total/",
-) -> Response:
-    """Add an alert: `what` is its kind, a slash, and the name of the pool it is about; a month's total has none."""
-    named, _, subject = what.partition("/")
-    if named not in set(AlertKind):
-        raise not_found()
-    kind = AlertKind(named)
-    if _desk(request, guest).add_alert(new_id(), kind, subject, _threshold(threshold, kind)) is None:
+def add(request: Request, guest: MayChange, threshold: Threshold, what: What = "total/") -> Response:
+    """Add an alert: `what` is its kind, a slash, and the pool it is about; of a month's total, its currency."""
+    kind, subject, currency = _what(what)
+    made = _desk(request, guest).add_alert(new_id(), kind, subject, _threshold(threshold, kind), currency)
+    if made is None:
         raise not_found()
     return RedirectResponse("/alerts", 303)
+
+
+@router.post("/alerts/preview")
+def preview(request: Request, guest: MayChange, threshold: Threshold, what: What = "total/") -> Response:
+    """Show in which months an alert would have been told, before it is set; nothing is written."""
+    kind, subject, currency = _what(what)
+    found = _desk(request, guest).preview(kind, subject, _threshold(threshold, kind), currency)
+    if found is None:
+        raise not_found()
+    return _page(request, guest, preview=found, asked=what)
 
 
 @router.post("/alerts/{alert_id}/end")
@@ -56,6 +53,29 @@ def end(request: Request, guest: MayChange, alert_id: str) -> Response:
     if not reader_of(request, guest).kept.end_alert(alert_id, face_of(request).clock.now()):
         raise not_found()
     return RedirectResponse("/alerts", 303)
+
+
+def _page(request: Request, guest: Guest, **more: Any) -> Response:
+    books, desk = reader_of(request, guest), _desk(request, guest)
+    shown: dict[str, Any] = {"preview": None, "asked": None, **more}
+    return face_of(request).page(
+        request,
+        "portal/alerts.html",
+        visitor=guest,
+        alerts=desk.alerts(),
+        currencies=desk.currencies(),
+        watched=[(kind.value, pool) for kind, pool in watched(books.pools())],
+        **shown,
+    )
+
+
+def _what(what: str) -> tuple[AlertKind, str, str | None]:
+    """Return a kind, the pool it is about, and a currency; raises Problem 404 where there is no such kind."""
+    named, _, subject = what.partition("/")
+    if named not in set(AlertKind):
+        raise not_found()
+    kind = AlertKind(named)
+    return (kind, "", subject or None) if kind is AlertKind.TOTAL else (kind, subject, None)
 
 
 def _desk(request: Request, guest: Guest) -> CustomerDesk:

@@ -1,18 +1,18 @@
-"""Exports: files of a month, made on request, listed with rows and hash; a file always comes out as it was made."""
+"""Exports: files made on request or of every month, listed with rows and hash; each comes out as it was made."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from billing.customer_files import FORMATS, KINDS
 from models.visitor import Guest
 from runtime.customer_desk import CustomerDesk
-from runtime.customer_exports import FORMATS, KINDS
 from runtime.sign_in import new_id
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.problem import not_found
-from web.sessions import AsGuest
+from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
 
@@ -29,6 +29,7 @@ def exports(request: Request, guest: AsGuest) -> Response:
         months=books.closed_months(),
         kinds=KINDS,
         formats=tuple(FORMATS),
+        standing={(one.kind, one.format) for one in books.kept.standing_exports()},
     )
 
 
@@ -42,6 +43,20 @@ def make(
 ) -> Response:
     """Make a file, and keep what it was: of which statement, how many rows, which bytes."""
     if _desk(request, guest).make_export(new_id(), month, kind, format) is None:
+        raise not_found()
+    return RedirectResponse("/exports", 303)
+
+
+@router.post("/exports/every-month")
+def choose(
+    request: Request,
+    guest: MayChange,
+    kind: Annotated[str, Form()],
+    format: Annotated[str, Form()],
+    wanted: Annotated[bool, Form()],
+) -> Response:
+    """Choose whether a file is made of every month, once its invoice is issued."""
+    if not _desk(request, guest).choose_export(kind, format, wanted):
         raise not_found()
     return RedirectResponse("/exports", 303)
 

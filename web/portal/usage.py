@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
+from billing.customer_files import csv_of
 from billing.spread import COMPONENT, UsageView, hours_of, view_of
 from models.period import Month, month_of
 from models.value import Day, decimal_text
-from runtime.customer_exports import csv_of
 from runtime.portal import CustomerBooks
 from web.face import face_of
 from web.portal.reading import reader_of

@@ -1,19 +1,23 @@
 """The outbox: each notice is kept and sent once, and none that can't be sent holds up another."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.notices import PostgresNotices
 from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.watches import PostgresWatches
-from billing.notices import watch_notice
+from billing.notices import invoice_ready, watch_notice
 from models.notice import Notice, NoticeKind
 from models.visitor import Alert
 from models.watch import Watch
-from tests.billing.test_notices import a_night_alert
+from tests.billing.test_notices import a_night_alert, an_issued
 from tests.postgres_fixture import Books
+from tests.statement_builders import a_statement, usage
 
 pytestmark = pytest.mark.stack
 
@@ -75,6 +79,28 @@ def test_a_night_with_something_new_is_to_be_told_until_its_notice_is_written(
     assert notices.unwatched(LONG_AGO) == ()
 
 
+@pytest.mark.parametrize("customer", ["acme", "c" * 101, "c" * 110])
+def test_an_invoice_of_a_customer_with_a_long_name_is_to_be_told_until_its_notice_is_written(
+    notices: PostgresNotices, fresh_database: Books, customer: str
+) -> None:
+    worker = fresh_database.as_role("worker")
+    statement = a_statement(usage("a", "10.00"), customer=customer)
+    invoice, issued = an_issued(statement)
+    PostgresEvidence(worker).keep_statement(statement, 1, AT)
+    PostgresInvoices(worker).reserve(invoice, AT)
+    PostgresInvoices(worker).issued(issued, AT)
+    with fresh_database.connect() as owner:
+        owner.execute(
+            "INSERT INTO tieout.customer_closes"
+            " (period, revision, customer, stage, state, detail, refs, began_at, moved_at)"
+            " VALUES ('2026-10', 1, %s, 'publish', 'done', '', %s, %s, %s)",
+            (customer, json.dumps({"invoice": invoice.reference}), AT, AT),
+        )
+    assert notices.unannounced(LONG_AGO) == (invoice.reference,)
+    notices.keep(invoice_ready(statement, None, invoice, issued, AT))
+    assert notices.unannounced(LONG_AGO) == ()
+
+
 def test_the_alerts_of_a_customer_are_those_not_ended(notices: PostgresNotices, fresh_database: Books) -> None:
     for customer in ("acme", "bolt"):
         portal = PostgresPortal(fresh_database.as_role("portal"), customer)
@@ -82,8 +108,9 @@ def test_the_alerts_of_a_customer_are_those_not_ended(notices: PostgresNotices, 
             portal.keep_alert(
                 Alert(
                     id=f"{customer}{number}", customer=customer, kind="total", subject="", threshold=Decimal(5),
-                    made_by="u", made_at=AT + timedelta(minutes=number),
-                )
+                    currency="USD", made_by="u", made_at=AT + timedelta(minutes=number),
+                ),
+                9,
             )  # fmt: skip
         portal.end_alert(f"{customer}0", AT)
     assert [one.id for one in notices.alerts("acme")] == ["acme1"]

@@ -113,6 +113,7 @@ MAY_WRITE = {
     "portal": (
         "tieout.share_links",
         "tieout.exports",
+        "tieout.standing_exports",
         "tieout.alerts",
         "tieout.views",
         "tieout.notice_choices",
@@ -247,6 +248,7 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
         "reconciliation_uses",
         "reconciliations",
         "share_links",
+        "standing_exports",
         "statement_uses",
         "statements",
         "views",

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from billing.customer_files import FORMATS, KINDS, csv_of, file_of, harmless
 from models.statement import LineKind
-from runtime.customer_exports import FORMATS, KINDS, csv_of, file_of, harmless
 from tests.statement_builders import a_line, a_statement, draw, usage
 
 
