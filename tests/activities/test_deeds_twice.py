@@ -107,8 +107,10 @@ from adapters.postgres.webhooks import PostgresWebhooks
 from adapters.sealer import Sealer
 from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
+from billing import recognition
 from billing.approval import ApprovalPolicy
 from billing.controls import NotSigned
+from billing.reports.facts import Fact
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
 from devstack.stripe.webhooks import signature
@@ -135,6 +137,7 @@ from runtime.audit import Audit
 from runtime.clock import SystemClock
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
+from runtime.report_facts import FactsAtHand
 from tests.devstack.conftest import an_open_folder
 from workers.registry import queues
 
@@ -756,6 +759,14 @@ def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None
     for decision in ("forged", lock):
         with pytest.raises(NotApproved):
             run(change.put_into_catalog, PutIntoCatalog(proposal=view.id, decision=decision))
+
+
+def test_reports_find_the_schedule_that_its_stage_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "schedule_for", None)  # nothing is left to be made
+    at_hand = FactsAtHand(world.desk.database, world.outside.entity)
+    schedules = at_hand.facts(MONTH, 1, {Fact.SCHEDULES}).schedules
+    [schedule] = [one for one in schedules if one.contract.startswith(CUSTOMER)]
+    assert schedule.statement == world.outside.evidence.latest_statement(MONTH, 1, CUSTOMER).fingerprint()  # type: ignore
 
 
 def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_is_touched(world: World) -> None:
