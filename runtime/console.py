@@ -214,6 +214,20 @@ class Console:
         revision = max(known, default=DRY_RUNS_FROM - 1) + 1 if dry_run else 1
         return (await close_desk.start(await self.client(), person, month, revision, dry_run)).id
 
+    async def pause_or_resume(
+        self, token: str, kind: DecisionKind, month: str, revision: int, reason: str, key: UUID | None = None
+    ) -> Verdict | None:
+        """Pause a close, or resume it, as whose session this is; None where no worker answered in time.
+
+        Raises:
+            DecisionNotTaken: they may not, give no reason, or it changes nothing.
+        """
+        client = await self.client()
+        close_desk.refuse_pausing(self.person(token), kind, reason)
+        return await close_desk.pause_or_resume(
+            client, self._write(token, kind, month, revision, month, reason, {}, key)
+        )
+
     def period(self, month: str, revision: int) -> PeriodStatus:
         """Return how an accounting period stands: tie-outs, their signatures, and what is in the way of its lock."""
         return controls.status(

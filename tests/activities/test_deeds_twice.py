@@ -67,6 +67,7 @@ from activities.messages import (
     TiedOut,
     TieOutMonth,
     VerifyDecision,
+    VerifyPause,
     WatchNight,
     WatchTonight,
     WebhooksDue,
@@ -87,6 +88,7 @@ from adapters.files import read_policy
 from adapters.mail import SmtpMailer
 from adapters.object_store import EvidenceChanged, S3Store
 from adapters.postgres.booked_events import PostgresBookedEvents
+from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -384,6 +386,8 @@ def _close_twice(world: World) -> None:
         statement=statement.fingerprint,
     )
     twice(approve.verify_decision, verify)
+    paused = world.decide(DecisionKind.PAUSE, "pia", EVERYONE, MONTH)
+    twice(approve.verify_pause, VerifyPause(month=MONTH, revision=1, decision=paused))
     deed = StatementDeed(close=CLOSE, statement=statement.fingerprint)
     draft: DraftRef = twice(invoices.draft_invoice, deed)
     final = FinalizeDraft(close=CLOSE, statement=statement.fingerprint, draft=draft)
@@ -610,6 +614,7 @@ DEEDS = (
     "post.accrue_waiting",
     "post.lock_period",
     "approve.verify_decision",
+    "approve.verify_pause",
     "invoice.draft_invoice",
     "invoice.finalize_invoice",
     "recognize.schedule_revenue",
@@ -759,6 +764,11 @@ def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None
     for decision in ("forged", lock):
         with pytest.raises(NotApproved):
             run(change.put_into_catalog, PutIntoCatalog(proposal=view.id, decision=decision))
+
+
+def test_a_close_that_is_paused_says_by_whom_and_why(world: World) -> None:
+    [close] = [one for one in Books(world.desk.database).closes(MONTH) if one.revision == 1]
+    assert close.paused == "paused by pia: it is time"
 
 
 def test_reports_find_the_schedule_that_its_stage_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
