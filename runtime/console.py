@@ -36,7 +36,7 @@ from models.refusal import Refusal
 from models.reports import CloseSummary, OpenFinding, RatedView, Report
 from models.statement import Statement
 from models.value import fingerprint_of
-from runtime import close_desk, rate_drafts, reports
+from runtime import close_desk, list_changes, rate_drafts, reports
 from runtime.clock import SystemClock
 from runtime.comparisons import Comparisons
 from runtime.desk import DeskDoor, refuse_role
@@ -100,6 +100,11 @@ class Links:
     def _workflow(self, workflow_id: str) -> str:
         name = workflow_id.replace("/", "%2F").replace("@", "%40")
         return f"{self.ui_url}/namespaces/{self.namespace}/workflows/{name}"
+
+
+def listed(waiting: Sequence[Waiting]) -> dict[str, str]:
+    """Return statements that wait as a list of them names each: its fingerprint by customer."""
+    return {one.standing.customer: one.standing.references["statement"] for one in waiting}
 
 
 class Console:
@@ -182,9 +187,7 @@ class Console:
     @staticmethod
     def list_fingerprint(waiting: Sequence[Waiting]) -> str:
         """Return the fingerprint of a list of statements, as the terminal prints it."""
-        return fingerprint_of(
-            "\n".join(f"{one.standing.customer} {one.standing.references['statement']}" for one in waiting)
-        )
+        return fingerprint_of(list_changes.text_of(listed(waiting)))
 
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
