@@ -3,10 +3,10 @@
 from temporalio import activity
 
 from activities.deeds import Outside
-from activities.messages import ApprovalNeed, AskApproval, CustomerRef, Park, Remind, VerifyDecision
+from activities.messages import ApprovalNeed, AskApproval, CustomerRef, Park, Remind, VerifyDecision, VerifyPause
 from billing import approval, terms
 from models.approval import Verdict
-from models.close import Stage, State
+from models.close import EVERYONE, Stage, State
 from models.statement import Statement
 
 
@@ -58,6 +58,21 @@ class Approve:
             issued=task.issued,
         )
         return outside.closes.keep_verdict(verdict, close.month, close.revision, close.customer, outside.clock.now())
+
+    @activity.defn(name="approve.verify_pause")
+    def verify_pause(self, task: VerifyPause) -> Verdict:
+        """Judge a decision row to pause or resume a close and keep the verdict; the first verdict stands."""
+        closes = self.outside.closes
+        decision = closes.decision(task.decision)
+        if decision is None:
+            return approval.unknown(task.decision)
+        before = closes.verdicts(task.month, task.revision, EVERYONE)
+        verdict = approval.judge_pause(
+            decision,
+            same_close=(decision.month_key, decision.customer) == ((task.month, task.revision), EVERYONE),
+            paused=approval.is_paused(one for one in before if one.decision != decision.id),
+        )
+        return closes.keep_verdict(verdict, task.month, task.revision, EVERYONE, self.outside.clock.now())
 
     @activity.defn(name="approve.remind")
     def remind(self, task: Remind) -> None:

@@ -350,6 +350,20 @@ class Decide(Frozen):
     decision: str
 
 
+class VerifyPause(Frozen):
+    """Judge a decision row to pause or resume a close."""
+
+    month: Month
+    revision: int
+    decision: str
+
+
+class Hold(Frozen):
+    """What a paused close tells those beneath it: why no stage begins; nothing for going on."""
+
+    why: str
+
+
 class LockMonth(Frozen):
     """Lock an accounting period; customers still waiting are accrued from their latest statement first."""
 

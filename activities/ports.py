@@ -30,6 +30,7 @@ from models.rate_card import RateVersion
 from models.rate_change import ChangeView, StepTaken
 from models.reconciliation import Exposure, Reconciliation, Resolution
 from models.reports import OpenBalance
+from models.revenue import RevenueSchedule
 from models.snapshot import Artifact, Snapshot, Total
 from models.statement import Statement
 from models.stripe_event import EventTaken, Payment, PlatformEvent
@@ -188,6 +189,10 @@ class EvidenceBook(Protocol):
 
     def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
         """Keep a statement and return its fingerprint."""
+        ...
+
+    def keep_schedule(self, inputs: str, schedule: RevenueSchedule, at: datetime) -> None:
+        """Keep what reports need of a schedule under the fingerprint of all it is made of; once."""
         ...
 
     def statement(self, fingerprint: str) -> Statement:

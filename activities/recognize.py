@@ -6,6 +6,7 @@ from activities.deeds import Outside
 from activities.messages import ScheduleRef, StatementDeed
 from billing import recognition, terms
 from models.close import Stage, State
+from models.facts import inputs_of
 from models.money import to_minor, total
 
 
@@ -25,13 +26,13 @@ class Recognize:
         outside, close = self.outside, task.close
         statement = outside.evidence.statement(task.statement)
         prior = outside.evidence.issued_statements(statement.contract, close.month)
-        schedule = recognition.schedule_for(
-            statement,
-            prior,
-            terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month),
-            outside.terms.opening(statement.contract),
-            outside.entity,
-            outside.estimates.estimates(statement.contract),
+        contracts = terms.in_force(outside.terms.contracts(close.customer), close.customer, close.month)
+        opening = outside.terms.opening(statement.contract)
+        estimates = outside.estimates.estimates(statement.contract)
+        schedule = recognition.schedule_for(statement, prior, contracts, opening, outside.entity, estimates)
+        of = [*(one.fingerprint() for one in prior), task.statement]
+        outside.evidence.keep_schedule(
+            inputs_of(of, contracts, opening, outside.entity, estimates), schedule, outside.clock.now()
         )
         outside.closes.project(
             close.month,

@@ -1,6 +1,6 @@
 """Approval: who must sign a statement, what a signature covers, and why a decision is not taken."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from models.approval import ISSUED, ApprovalCode, Decision, Verdict
@@ -8,6 +8,9 @@ from models.close import DecisionKind, Role
 from models.reconciliation import Answer
 from models.statement import Statement
 from models.value import Value
+
+STARTERS = frozenset({Role.PREPARER, Role.CONTROLLER})
+"""Who may start a close, pause it and resume it."""
 
 ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.APPROVE: frozenset({Role.APPROVER, Role.CONTROLLER}),
@@ -33,6 +36,8 @@ ROLES_FOR: dict[DecisionKind, frozenset[Role]] = {
     DecisionKind.REJECT_CORRECTION: frozenset({Role.APPROVER, Role.CONTROLLER}),
     DecisionKind.PROPOSE_EVENT: frozenset({Role.PREPARER, Role.CONTROLLER}),
     DecisionKind.APPROVE_EVENT: frozenset({Role.APPROVER, Role.CONTROLLER}),
+    DecisionKind.PAUSE: STARTERS,
+    DecisionKind.RESUME: STARTERS,
 }
 """Which roles may decide what."""
 
@@ -46,8 +51,13 @@ NEEDS_A_REASON = frozenset(
         DecisionKind.CORRECT,
         DecisionKind.SKIP,
         DecisionKind.PROPOSE_EVENT,
+        DecisionKind.PAUSE,
+        DecisionKind.RESUME,
     }
 )
+
+PAUSING = (DecisionKind.PAUSE, DecisionKind.RESUME)
+"""What a close takes at any time; the last one taken says how it is."""
 
 PREPARES = frozenset({DecisionKind.RESOLVE, DecisionKind.REVERSE, DecisionKind.CORRECT})
 """Decisions whose person prepares the statement that follows, and so may not approve it."""
@@ -175,6 +185,22 @@ def judge_both(
         )
 
     return verdict(proposal, kinds[0]), verdict(approved, kinds[1], proposal.person.id)
+
+
+def judge_pause(decision: Decision, *, same_close: bool, paused: bool) -> Verdict:
+    """Return the verdict on pausing or resuming a close; what changes nothing is not taken."""
+    verdict = judge(decision, PAUSING, same_close=same_close, statement=None, holding=(), preparers=(), approved_by=())
+    if verdict.taken and (decision.kind is DecisionKind.PAUSE) is paused:
+        return _verdict(
+            decision, ApprovalCode.ALREADY, "the close is paused already" if paused else "the close is not paused"
+        )
+    return verdict
+
+
+def is_paused(verdicts: Iterable[Verdict]) -> bool:
+    """Return whether the last verdict taken on pausing a close, of its verdicts in order, paused it."""
+    taken = [one.kind for one in verdicts if one.taken and one.kind in PAUSING]
+    return bool(taken) and taken[-1] is DecisionKind.PAUSE
 
 
 def _judge_resolution(decision: Decision, holding: Collection[str]) -> Verdict:

@@ -12,7 +12,7 @@ from cli.dry_run import report_dry_run
 from cli.findings import desk_of
 from cli.output import As, AsJson, Exit, Month, Reason, leave, print_json, print_table, say
 from models.approval import Decision
-from models.close import DRY_RUNS_FROM, DecisionKind, Standing, State
+from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Standing, State
 from models.refusal import Refusal
 from models.value import fingerprint_of
 from runtime import close_desk
@@ -82,14 +82,17 @@ def _next_dry_run(door: Door, month: str) -> int:
 @app.command()
 def status(month: Month, revision: Revision = 1, as_json: AsJson = False) -> None:
     """Show where each customer stands and how it ended (issued, zero, skipped, parked). Exit code 3 while any waits."""
-    standings = Door().books.standings(month, revision)
+    books = Door().books
+    standings = books.standings(month, revision)
+    paused = next((one.paused for one in books.closes(month) if one.revision == revision), "")
     if as_json:
         print_json([{**one.model_dump(mode="json"), "ending": one.ending} for one in standings])
     elif not standings:
         say(f"No close of {month} yet.")
     else:
+        ended = sum(1 for one in standings if one.state in ENDED)
         print_table(
-            f"Close of {month}: {sum(1 for one in standings if one.state in ENDED)} of {len(standings)} ended",
+            f"Close of {month}: {ended} of {len(standings)} ended" + (f", {paused}" if paused else ""),
             ("customer", "stage", "state", "ending", "total", "statement", "detail"),
             [_row(one) for one in standings],
             right=("total",),
@@ -110,6 +113,38 @@ def _row(standing: Standing) -> tuple[str, ...]:
         references.get("statement", "")[:12],
         standing.detail,
     )
+
+
+@app.command()
+def pause(month: Month, reason: Reason, revision: Revision = 1, person: As = None, as_json: AsJson = False) -> None:
+    """Pause a close: no customer's next stage begins until it is resumed; what runs is finished."""
+    _pause_or_resume(DecisionKind.PAUSE, month, revision, reason, person, as_json)
+
+
+@app.command()
+def resume(month: Month, reason: Reason, revision: Revision = 1, person: As = None, as_json: AsJson = False) -> None:
+    """Resume a paused close: everybody goes on from where they stand."""
+    _pause_or_resume(DecisionKind.RESUME, month, revision, reason, person, as_json)
+
+
+def _pause_or_resume(
+    kind: DecisionKind, month: str, revision: int, reason: str, person: str | None, as_json: bool
+) -> None:
+    door = Door()
+    token = token_of(door.config, person)
+
+    async def work() -> tuple[Decision, str]:
+        desk = await door.desk()
+        close_desk.refuse_pausing(desk.person(token), kind, reason)
+        decision = desk.write(kind, token, month, revision, EVERYONE, month, reason, {})
+        verdict = await close_desk.pause_or_resume(await door.client(), decision)
+        return decision, "taken" if verdict else "recorded; no worker answers, it is taken when one is back"
+
+    decision, outcome = wait_for(work)
+    if as_json:
+        print_json({"decision": decision.id, "kind": kind, "month": month, "revision": revision, "outcome": outcome})
+    else:
+        say(f"{month}: {kind.value} by {decision.person.id} {outcome}")
 
 
 @app.command()

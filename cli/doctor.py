@@ -6,6 +6,7 @@ from functools import partial
 from sqlalchemy import text
 
 from activities.witness import heads_of
+from adapters.postgres.facts import PostgresFacts
 from adapters.postgres.journals import PostgresJournal
 from cli.door import wait_for
 from cli.output import AsJson, Exit, leave, print_json, print_table
@@ -16,7 +17,7 @@ from runtime.settings import Settings
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check rooms, database, journal chain, object store, sources, Temporal and Stripe; exit code 1 when one fails."""
+    """Check rooms, database, journal, facts, object store, sources, Temporal and Stripe; exit code 1 when one fails."""
     config = settings.load()
     found = [_ask(name, check) for name, check in _checks(config)]
     if as_json:
@@ -33,6 +34,7 @@ def _checks(config: Settings) -> list[tuple[str, Callable[[], str]]]:
     checks: list[tuple[str, Callable[[], str]]] = [("rooms", _rooms)]
     checks += [(f"database as {role}", partial(_database, config, role)) for role in ("worker", "console", "auditor")]
     checks.append(("journal chain", partial(_chain, config)))
+    checks.append(("facts of reports", partial(_facts, config)))
     checks.append(("object store", partial(_store, config)))
     checks += [(f"source {name}", partial(_source, config, name)) for name in wiring.policy_of(config).sources]
     checks.append(("temporal", lambda: wait_for(lambda: _temporal(config))))
@@ -73,6 +75,13 @@ def _chain(config: Settings) -> str:
     if not state.whole:
         raise ValueError(f"entry {state.first_difference} differs: {state.reason}")
     return f"{state.entries} entries, head {state.head[:12]}, {state.witnessed} witnessed"
+
+
+def _facts(config: Settings) -> str:
+    kept, unlike = PostgresFacts(wiring.database(config, "auditor")).unlike()
+    if unlike is not None:
+        raise ValueError(f"statement {unlike[:12]} tells others than are kept of it: no report of its month is true")
+    return f"{kept} statements tell what is kept of them"
 
 
 def _source(config: Settings, name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from billing.reports.registry import REPORTS
+from billing.reports.registry import READS, REPORTS
 from cli.output import AsJson, Month, print_json, print_table, say
 from runtime import reports, settings, wiring
 
@@ -22,7 +22,7 @@ def report(
     if name not in REPORTS:
         raise typer.BadParameter(f"expected one of {', '.join(REPORTS)}", param_hint="NAME")
     config = settings.load()
-    facts = reports.facts_of(wiring.database(config, "auditor"), month, revision, wiring.entity_of(config))
+    facts = reports.facts_of(wiring.database(config, "auditor"), month, revision, wiring.entity_of(config), READS[name])
     found = reports.report_of(name, facts)
     if csv is not None:
         csv.write_text(reports.csv_text(found))

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 
 import httpx
+import psutil
 
 from api.hook import PATH as HOOK_PATH
 from devstack import ports
@@ -54,6 +55,11 @@ class Server:
     def running(self) -> bool:
         """Whether the process runs."""
         return self._child is not None and self._child.running
+
+    @property
+    def resident_bytes(self) -> int:
+        """Return how much memory the process holds; nothing where it does not run."""
+        return psutil.Process(self._child.pid).memory_info().rss if self._child is not None else 0
 
     def stop(self) -> None:
         """Ask the process to end, and return when it has."""

@@ -29,6 +29,7 @@ class State(StrEnum):
     DONE = "done"
     REJECTED = "rejected"  # a person sent the statement back; rework is under way
     SKIPPED = "skipped"
+    PAUSED = "paused"  # its close is paused: the stage begins when somebody resumes it
 
 
 DRY_RUNS_FROM = 1001
@@ -76,6 +77,13 @@ class DecisionKind(StrEnum):
     REJECT_CORRECTION = "reject_correction"
     PROPOSE_EVENT = "propose_event"  # a fact no statement has; its subject is the event's fingerprint
     APPROVE_EVENT = "approve_event"
+    PAUSE = "pause"  # of a close; customer `everyone`, subject the month
+    RESUME = "resume"
+
+
+def paused_words(person: str, why: str) -> str:
+    """Return how a paused close says so wherever it is read."""
+    return f"paused by {person}: {why}"
 
 
 class Role(StrEnum):

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
+from models.close import paused_words
 from models.invoice import Invoice, IssuedInvoice
 from models.journal import Account, Rule
 from models.money import Currency
@@ -26,6 +27,13 @@ class CloseSummary(Value):
     invoiced: dict[str, Exact]
     locked_at: Instant | None = None
     root: str | None = None
+    paused_by: Identifier | None = None
+    paused_why: str = ""
+
+    @property
+    def paused(self) -> str:
+        """Who paused it and why, in words; nothing while it goes on."""
+        return paused_words(self.paused_by, self.paused_why) if self.paused_by else ""
 
 
 class OpenFinding(Value):

@@ -24,18 +24,17 @@ from activities.messages import (
     close_id,
 )
 from activities.ports import Clock
-from models.approval import Decision, Person
-from models.close import DecisionKind, Role
+from billing.approval import STARTERS
+from models.approval import ApprovalCode, Decision, Person, Verdict
+from models.close import DecisionKind
 from models.period import month_period
 from models.refusal import Refusal
 from models.value import instant_text
-from runtime.desk import DecisionNotTaken
+from runtime.desk import DecisionNotTaken, answered, refuse_role
 from workflows import options, search
 from workflows.lock_period import LockPeriod
 from workflows.monthly_close import MonthlyClose
 from workflows.period_controls import ReopenPeriod, TieOutPeriod
-
-STARTERS = frozenset({Role.PREPARER, Role.CONTROLLER})
 
 
 class PeriodNotOver(Refusal):
@@ -97,6 +96,24 @@ async def start(
         )
     except WorkflowAlreadyStartedError as error:
         raise AlreadyStarted("this month's close was started before", month=month) from error
+
+
+async def pause_or_resume(client: Client, decision: Decision) -> Verdict | None:
+    """Pause or resume a close, as a decision says; None where no worker answered: it does once one is back.
+
+    Raises:
+        DecisionNotTaken: it was not taken, or there is no open close of this month.
+    """
+    handle = client.get_workflow_handle_for(MonthlyClose.run, close_id(decision.period, decision.revision))
+    update, signal = MonthlyClose.pause_or_resume, MonthlyClose.pause_or_resume_by_signal
+    return await answered(handle, update, signal, decision, "there is no open close of this month")
+
+
+def refuse_pausing(person: Person, kind: DecisionKind, reason: str) -> None:
+    """Refuse what the close would not take, before it is written; raises DecisionNotTaken."""
+    refuse_role(person, kind)
+    if not reason.strip():
+        raise DecisionNotTaken(f"{kind.value} needs a reason", code=ApprovalCode.NO_REASON.value)
 
 
 async def tie_out(client: Client, month: str) -> TiedOut:

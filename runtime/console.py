@@ -36,7 +36,7 @@ from models.refusal import Refusal
 from models.reports import CloseSummary, OpenFinding, RatedView, Report
 from models.statement import Statement
 from models.value import fingerprint_of
-from runtime import close_desk, rate_drafts, reports
+from runtime import close_desk, list_changes, rate_drafts, reports
 from runtime.clock import SystemClock
 from runtime.comparisons import Comparisons
 from runtime.desk import DeskDoor, kept, refuse_role
@@ -100,6 +100,11 @@ class Links:
     def _workflow(self, workflow_id: str) -> str:
         name = workflow_id.replace("/", "%2F").replace("@", "%40")
         return f"{self.ui_url}/namespaces/{self.namespace}/workflows/{name}"
+
+
+def listed(waiting: Sequence[Waiting]) -> dict[str, str]:
+    """Return statements that wait as a list of them names each: its fingerprint by customer."""
+    return {one.standing.customer: one.standing.references["statement"] for one in waiting}
 
 
 class Console:
@@ -182,7 +187,7 @@ class Console:
     @staticmethod
     def list_fingerprint(waiting: Sequence[Waiting]) -> str:
         """Return the fingerprint of a list of statements, as the terminal prints it."""
-        return fingerprint_of("\n".join(_signed(one) for one in waiting))
+        return fingerprint_of(list_changes.text_of(listed(waiting)))
 
     def flux(self, month: str, revision: int) -> Flux:
         """Return a month's statements, issued or not, beside those of the month before."""
@@ -211,6 +216,20 @@ class Console:
         known = [one.revision for one in self.books.closes(month) if one.revision >= DRY_RUNS_FROM]
         revision = max(known, default=DRY_RUNS_FROM - 1) + 1 if dry_run else 1
         return (await close_desk.start(await self.client(), person, month, revision, dry_run)).id
+
+    async def pause_or_resume(
+        self, token: str, kind: DecisionKind, month: str, revision: int, reason: str, key: UUID | None = None
+    ) -> Verdict | None:
+        """Pause a close, or resume it, as whose session this is; None where no worker answered in time.
+
+        Raises:
+            DecisionNotTaken: they may not, give no reason, or it changes nothing.
+        """
+        client = await self.client()
+        close_desk.refuse_pausing(self.person(token), kind, reason)
+        return await close_desk.pause_or_resume(
+            client, self._write(token, kind, month, revision, month, reason, {}, key)
+        )
 
     def period(self, month: str, revision: int) -> PeriodStatus:
         """Return how an accounting period stands: tie-outs, their signatures, and what is in the way of its lock."""
@@ -317,7 +336,7 @@ class Console:
         desk = self._desk(await self.client())
         if whole is None:
             refuse_role(desk.person(token), DecisionKind.APPROVE_LIST)
-            signed = "\n".join(_signed(one) for one in clean)
+            signed = list_changes.text_of(listed(clean))
             whole = desk.write(
                 DecisionKind.APPROVE_LIST, token, month, revision, EVERYONE, seen, reason, {"statements": signed}, key
             )
@@ -392,8 +411,3 @@ class Console:
 
     def _desk(self, client: Client) -> DeskDoor:
         return DeskDoor(self._own_desk(), self.closes_book, client, self.clock)
-
-
-def _signed(one: Waiting) -> str:
-    """Return a statement as a list that is signed names it."""
-    return f"{one.standing.customer} {one.standing.references['statement']}"

@@ -9,9 +9,15 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from temporalio.client import Client, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -86,6 +92,32 @@ def kept(closes: CloseBook, key: UUID | None, kind: DecisionKind, subject: str) 
     """
     found = closes.decision(str(key)) if key is not None else None
     return found if found is not None and (found.kind, found.subject) == (kind, subject) else None
+
+
+async def answered(
+    handle: WorkflowHandle[Any, Any], update: Any, signal: Any, decision: Decision, gone: str
+) -> Verdict | None:
+    """Return a workflow's verdict on a decision; None where no worker answered in time: then it was left as a signal.
+
+    Raises:
+        DecisionNotTaken: the workflow refused it, or there is none: then in the words of `gone`.
+    """
+    message = Decide(decision=decision.id)
+    try:
+        verdict: Verdict = await handle.execute_update(update, message, id=decision.id, rpc_timeout=ANSWER_WITHIN)
+        return verdict
+    except WorkflowUpdateFailedError as failed:
+        cause = failed.cause
+        code = cause.type if isinstance(cause, ApplicationError) else "refused"
+        words = cause.message if isinstance(cause, ApplicationError) else str(cause)
+        raise DecisionNotTaken(words, code=code) from failed
+    except WorkflowUpdateRPCTimeoutOrCancelledError:
+        await handle.signal(signal, message)
+        return None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise DecisionNotTaken(gone, code=ApprovalCode.WRONG_CLOSE.value) from error
+        raise
 
 
 class DeskDoor:
@@ -216,25 +248,8 @@ class DeskDoor:
         handle = self._client.get_workflow_handle_for(
             CustomerClose.run, customer_close_id(decision.period, decision.revision, decision.customer)
         )
-        message = Decide(decision=decision.id)
-        try:
-            return await handle.execute_update(
-                UPDATES[decision.kind], message, id=decision.id, rpc_timeout=ANSWER_WITHIN
-            )
-        except WorkflowUpdateFailedError as failed:
-            cause = failed.cause
-            code = cause.type if isinstance(cause, ApplicationError) else "refused"
-            words = cause.message if isinstance(cause, ApplicationError) else str(cause)
-            raise DecisionNotTaken(words, code=code) from failed
-        except WorkflowUpdateRPCTimeoutOrCancelledError:
-            await handle.signal(CustomerClose.approve_by_signal, message)
-            return None
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                raise DecisionNotTaken(
-                    "there is no open close of this customer and month", code=ApprovalCode.WRONG_CLOSE.value
-                ) from error
-            raise
+        update, signal = UPDATES[decision.kind], CustomerClose.approve_by_signal
+        return await answered(handle, update, signal, decision, "there is no open close of this customer and month")
 
     async def signal(self, decision: Decision) -> None:
         """Leave a decision as a bare signal: the way of the outbox, and of an engineer in the Temporal UI."""

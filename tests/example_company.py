@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from billing import invoicing
 from billing.rating.statement import statement_for
+from billing.recognition import schedule_for
 from billing.reports.facts import Facts
 from cli.recognize import recognized
 from models.close import Stage, Standing, State
 from models.contract import Contract
 from models.event import Event, Payment
+from models.facts import Billed, LineFacts, ScheduleFacts, StatementFacts
 from models.invoice import IssuedInvoice
 from models.journal import JournalEntry
 from models.period import first_day, months_between, next_month
-from models.reports import InvoiceView
 from models.statement import Statement
 from tests.billing.test_recognition_of_rated_months import minutes
 
@@ -82,17 +84,24 @@ def issued_at(month: str) -> datetime:
     return datetime.combine(first_day(next_month(month)), datetime.min.time(), UTC) + timedelta(hours=5)
 
 
+def told(statements: Sequence[Statement]) -> dict[str, Any]:
+    """Return what reports need of statements."""
+    return {
+        "statements": [StatementFacts.of(one, one.fingerprint()) for one in statements],
+        "lines": {one.fingerprint(): LineFacts.of(one) for one in statements},
+    }
+
+
 def facts(month: str, entries: Sequence[JournalEntry] | None = None) -> Facts:
     """Return the facts of a month of the company."""
     statements = [one for one in months() if one.period <= month]
-    views = []
+    invoices = []
     for one in statements:
         asked = invoicing.invoice_for(one, 1)
-        views.append(
-            InvoiceView(
-                revision=1,
-                invoice=asked,
-                issued=IssuedInvoice(
+        invoices.append(
+            Billed.of(
+                asked,
+                IssuedInvoice(
                     reference=asked.reference, stripe_id=f"in_{one.period}", number=f"V-{one.period}", status="open",
                     currency="USD", total=asked.total, lines=len(asked.lines), issued_at=issued_at(one.period),
                     due_on=issued_at(one.period).date() + timedelta(days=30),
@@ -107,8 +116,9 @@ def facts(month: str, entries: Sequence[JournalEntry] | None = None) -> Facts:
     return Facts(
         month=month,
         entries=[one for one in (entries or journal(month)) if one.period <= month],
-        statements=statements,
-        invoices=views,
+        **told(statements),
+        schedules=[ScheduleFacts.of(schedule_for(statements[-1], statements[:-1], [CONTRACT]))],
+        invoices=invoices,
         contracts=[CONTRACT],
         standings=[standing],
         locked_at=issued_at(month) + timedelta(days=2),

@@ -93,6 +93,7 @@ STATES = {
     "running": ("\N{CLOCKWISE OPEN CIRCLE ARROW}", "quiet"),
     "open": ("\N{WHITE CIRCLE}", "quiet"),
     "waiting": ("\N{CIRCLE WITH RIGHT HALF BLACK}", "wait"),
+    "paused": ("\N{DOUBLE VERTICAL LINE}", "wait"),
     "needs_attention": ("\N{WARNING SIGN}", "bad"),
     "rejected": ("\N{MULTIPLICATION SIGN}", "bad"),
     "done": ("\N{CHECK MARK}", "good"),

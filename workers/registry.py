@@ -94,6 +94,7 @@ def queues(outside: Outside) -> dict[str, Queue]:
                 collect.take_slices,
                 approve.ask_approval,
                 approve.verify_decision,
+                approve.verify_pause,
                 approve.remind,
                 approve.note,
                 change.judge,

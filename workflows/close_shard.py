@@ -12,13 +12,14 @@ from activities.messages import (
     CloseShardOf,
     CustomerClosed,
     CustomerRef,
+    Hold,
     SealEvidence,
     ShardClosed,
     customer_close_id,
 )
 from activities.publish import Publish
 from models.close import State
-from workflows import options, search
+from workflows import options, pausing, search
 from workflows.customer_close import CustomerClose
 
 
@@ -30,10 +31,16 @@ class CloseShard:
     server a row, not a slot. A shard stays under the server's 2,000 pending children.
     """
 
+    @workflow.init
+    def __init__(self, task: CloseShardOf) -> None:
+        self.paused = ""
+        self.below: set[str] = set()
+
     @workflow.run
     async def run(self, task: CloseShardOf) -> ShardClosed:
         """Return how many customers ended in which state."""
         ended = await asyncio.gather(*(self.close(task, customer) for customer in task.customers))
+        await workflow.wait_condition(workflow.all_handlers_finished)
         states: dict[str, int] = {}
         for closed in ended:
             states[closed.state.value] = states.get(closed.state.value, 0) + 1
@@ -44,6 +51,9 @@ class CloseShard:
         close = CustomerRef(month=task.month, revision=task.revision, customer=customer)
         workflow_id = customer_close_id(task.month, task.revision, customer)
         run_id = ""
+        if self.paused:
+            await workflow.wait_condition(lambda: not self.paused)
+        self.below.add(workflow_id)
         try:
             child = await workflow.start_child_workflow(
                 CustomerClose.run,
@@ -67,11 +77,15 @@ class CloseShard:
                 static_summary=f"{customer} {task.month}",
             )
             run_id = child.first_execution_run_id or ""
+            if self.paused:
+                await pausing.tell([workflow_id], Hold(why=self.paused))
             closed = await child
         except WorkflowAlreadyStartedError:
             closed = await self.adopt(close)
         except ChildWorkflowError as error:
+            self.below.discard(workflow_id)
             return CustomerClosed(customer=customer, state=State.NEEDS_ATTENTION, reason=str(error.cause or error))
+        self.below.discard(workflow_id)
         if task.dry_run:
             return closed
         await workflow.execute_activity_method(
@@ -80,6 +94,13 @@ class CloseShard:
             **options.with_summary(options.ARCHIVE, f"seal evidence {customer} {task.month}"),
         )
         return closed
+
+    @workflow.signal(name=pausing.SIGNAL)
+    async def hold(self, message: Hold) -> None:
+        """Begin no customer while the close is paused, and tell those that run; or let them go on."""
+        self.paused = message.why
+        workflow.set_current_details(self.paused)
+        await pausing.tell(sorted(self.below), message)
 
     async def adopt(self, close: CustomerRef) -> CustomerClosed:
         """Wait for a close that another parent started: a poll that adds no history per try."""

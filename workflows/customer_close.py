@@ -22,6 +22,7 @@ from activities.messages import (
     Decide,
     DraftRef,
     FinalizeDraft,
+    Hold,
     IssuedRef,
     Park,
     PostedRef,
@@ -45,7 +46,7 @@ from activities.recognize import Recognize
 from activities.reconcile import Reconcile
 from models.approval import ISSUED, ApprovalCode, Verdict
 from models.close import DecisionKind, Stage, State
-from workflows import options, search
+from workflows import options, pausing, search
 from workflows.inbox import Inbox
 
 Result = TypeVar("Result")
@@ -107,6 +108,7 @@ class CustomerClose:
         self.issued = False
         self.detail = ""
         self.shown = False
+        self.paused = ""
 
     # The close, in order.
 
@@ -317,7 +319,11 @@ class CustomerClose:
         in the inbox.
         """
         summary = f"{words or stage.value} {self.task.customer} {self.task.month}"
+        begins = stage is not self.stage or not self.shown
         while True:
+            if self.paused and begins:
+                await self.until_resumed(stage)
+            begins = True  # what is tried again begins again
             self.show(stage, State.RUNNING, "", accepts)
             try:
                 done = await workflow.execute_activity_method(deed, task, **options.with_summary(how, summary))
@@ -329,6 +335,12 @@ class CustomerClose:
                 else:
                     why = f"{cause.type}: {cause.message}"
             await self.until_retried(stage, why)
+
+    async def until_resumed(self, stage: Stage) -> None:
+        """Wait before a stage for as long as the close is paused, and say by whom and why."""
+        while self.paused:
+            await self.note(State.PAUSED, self.paused, stage=stage)
+            await workflow.wait_condition(lambda: self.paused != self.detail)
 
     async def until_retried(self, stage: Stage, why: str) -> None:
         """Park the customer until a person retries; a correction raises Rework, a skip raises Skipped."""
@@ -387,6 +399,12 @@ class CustomerClose:
         self.inbox.answer(decision, verdict)
         self.accepts = ()
         return verdict, verdict.subject if verdict.taken else ""
+
+    @workflow.signal(name=pausing.SIGNAL)
+    def hold(self, message: Hold) -> None:
+        """Begin no new stage while the close is paused; or go on."""
+        self.paused = message.why
+        workflow.set_current_details(self.details())
 
     @workflow.signal(name="approve")
     def approve_by_signal(self, message: Decide) -> None:
@@ -516,13 +534,17 @@ class CustomerClose:
             done = order.index(stage) < order.index(self.stage) or self.state is State.DONE
             mark = "✔" if done else "➤" if stage is self.stage else "·"
             rows.append(f"- {mark} {stage.value}{f': {self.detail}' if stage is self.stage and self.detail else ''}")
+        if self.paused and self.state is not State.PAUSED:
+            rows.append(f"\nthe close is {self.paused}")
         if self.statement:
             rows.append(f"\nstatement `{self.statement.fingerprint[:12]}` · {self.statement.lines} lines")
         return "\n".join(rows)
 
-    async def note(self, state: State, detail: str, accepts: tuple[DecisionKind, ...] = ()) -> None:
+    async def note(
+        self, state: State, detail: str, accepts: tuple[DecisionKind, ...] = (), stage: Stage | None = None
+    ) -> None:
         """Write the state to the books too: that is what the console and the CLI read."""
-        self.show(self.stage, state, detail, accepts)
+        self.show(stage or self.stage, state, detail, accepts)
         await workflow.execute_activity_method(
             Approve.note,
             Park(close=self.close, stage=self.stage, state=state, detail=detail),

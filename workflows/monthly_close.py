@@ -5,13 +5,16 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
+from activities.approve import Approve
 from activities.collect import Collect
 from activities.messages import (
     CloseMonth,
     CloseShardOf,
+    Decide,
+    Hold,
     MonthClosed,
     Opened,
     SealMonth,
@@ -19,11 +22,14 @@ from activities.messages import (
     ShardClosed,
     SourceState,
     TriggerClose,
+    VerifyPause,
     close_id,
 )
 from activities.publish import Publish
+from models.approval import Verdict
+from models.close import DecisionKind, paused_words
 from models.period import local_day, month_of, next_month
-from workflows import options, search
+from workflows import options, pausing, search
 from workflows.close_shard import CloseShard
 
 
@@ -38,6 +44,9 @@ class MonthlyClose:
         self.shards = 0
         self.shards_done = 0
         self.behind: list[str] = []
+        self.paused = ""
+        self.deciding = asyncio.Lock()
+        self.below: set[str] = set()
 
     @workflow.run
     async def run(self, task: CloseMonth) -> MonthClosed:
@@ -68,11 +77,13 @@ class MonthlyClose:
                 states[state] = states.get(state, 0) + count
         if task.dry_run:
             return MonthClosed(month=task.month, revision=task.revision, states=states, evidence_root="")
+        await self.unless_paused()
         root = await workflow.execute_activity_method(
             Publish.seal_month,
             SealMonth(month=task.month, revision=task.revision),
             **options.with_summary(options.SEAL_MONTH, f"seal the evidence of {task.key}"),
         )
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return MonthClosed(month=task.month, revision=task.revision, states=states, evidence_root=root)
 
     async def seal(self, source: str, poll_seconds: int) -> None:
@@ -114,7 +125,9 @@ class MonthlyClose:
 
     async def close_shard(self, number: int, customers: tuple[str, ...], opened: Opened) -> ShardClosed:
         """Run one shard as a child that outlives this workflow."""
-        closed = await workflow.execute_child_workflow(
+        await self.unless_paused()
+        shard_id = f"{close_id(self.task.month, self.task.revision)}/shard-{number:03}"
+        shard = await workflow.start_child_workflow(
             CloseShard.run,
             CloseShardOf(
                 month=self.task.month,
@@ -125,24 +138,64 @@ class MonthlyClose:
                 reminder_hours=opened.reminder_hours,
                 dry_run=self.task.dry_run,
             ),
-            id=f"{close_id(self.task.month, self.task.revision)}/shard-{number:03}",
+            id=shard_id,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             parent_close_policy=ParentClosePolicy.ABANDON,
             search_attributes=TypedSearchAttributes([SearchAttributePair(search.PERIOD, self.task.month)]),
             static_summary=f"shard {number}: {len(customers)} customers",
         )
+        self.below.add(shard_id)
+        if self.paused:
+            await pausing.tell([shard_id], Hold(why=self.paused))
+        closed = await shard
+        self.below.discard(shard_id)
         self.shards_done += 1
         self.show()
         return closed
 
+    async def unless_paused(self) -> None:
+        """Wait for as long as the close is paused."""
+        if self.paused:
+            await workflow.wait_condition(lambda: not self.paused)
+
+    @workflow.update
+    async def pause_or_resume(self, message: Decide) -> Verdict:
+        """Pause the close, or resume it, as the decision's row says; the caller is told the verdict."""
+        verdict = await self.held(message.decision)
+        if not verdict.taken:
+            raise ApplicationError(verdict.message, type=verdict.code.value)
+        return verdict
+
+    @workflow.signal
+    async def pause_or_resume_by_signal(self, message: Decide) -> None:
+        """Take a decision that is durable with no worker running."""
+        await self.held(message.decision)
+
+    async def held(self, decision: str) -> Verdict:
+        """Have a decision judged, one after the other, and tell every shard that runs."""
+        async with self.deciding:
+            verdict: Verdict = await workflow.execute_activity_method(
+                Approve.verify_pause,
+                VerifyPause(month=self.task.month, revision=self.task.revision, decision=decision),
+                **options.with_summary(options.BOOKS, f"verify a decision on the close of {self.task.key}"),
+            )
+            if verdict.taken and verdict.person:
+                pauses = verdict.kind is DecisionKind.PAUSE
+                self.paused = paused_words(verdict.person, verdict.message) if pauses else ""
+                self.show()
+                await pausing.tell(sorted(self.below), Hold(why=self.paused))
+        return verdict
+
     @workflow.query
     def progress(self) -> dict[str, str]:
         """Return the sources and shards in words."""
-        return {**self.sources, "shards": f"{self.shards_done} of {self.shards} done"}
+        paused = {"paused": self.paused} if self.paused else {}
+        return {**self.sources, "shards": f"{self.shards_done} of {self.shards} done", **paused}
 
     def show(self) -> None:
         """Set the current details an engineer reads in the Temporal UI."""
         rows = [f"**{self.task.key}** started by {self.task.started_by}"]
+        rows += [f"- {self.paused}"] if self.paused else []
         rows += [f"- {source}: {state}" for source, state in sorted(self.sources.items())]
         rows.append(f"- shards: {self.shards_done} of {self.shards} done")
         workflow.set_current_details("\n".join(rows))

@@ -40,8 +40,15 @@ _CLOSES = """
         ARRAY(SELECT u.state || ' ' || count(*) FROM customer_closes u
               WHERE u.period = c.period AND u.revision = c.revision GROUP BY u.state ORDER BY 1) AS states,
         ARRAY(SELECT i.currency || ' ' || sum(i.total) FROM issued_invoices o JOIN invoices i USING (reference)
-              WHERE i.period = c.period AND i.revision = c.revision GROUP BY i.currency ORDER BY 1) AS invoiced
+              WHERE i.period = c.period AND i.revision = c.revision GROUP BY i.currency ORDER BY 1) AS invoiced,
+        p.person AS paused_by, p.reason AS paused_why
     FROM closes c
+    LEFT JOIN LATERAL (
+        SELECT v.kind, v.person, d.reason FROM verdicts v JOIN decisions d ON d.id = v.decision
+        WHERE v.taken AND v.kind IN ('pause', 'resume') AND v.customer = 'everyone'
+            AND v.period = c.period AND v.revision = c.revision
+        ORDER BY v.position DESC LIMIT 1
+    ) p ON p.kind = 'pause'
     LEFT JOIN close_roots r USING (period, revision)
     LEFT JOIN period_locks l USING (period)
     WHERE (CAST(:month AS text) IS NULL OR c.period = :month)
@@ -222,6 +229,8 @@ class Books:
                 invoiced={currency: Decimal(total) for currency, total in map(str.split, row.invoiced)},
                 locked_at=row.locked_at,
                 root=row.root,
+                paused_by=row.paused_by,
+                paused_why=row.paused_why or "",
             )
             for row in self._rows(_CLOSES, month=month)
         )

@@ -13,8 +13,10 @@ from adapters.postgres.sessions import Database, one_at_a_time
 from models.approval import Decision
 from models.books import Conflict
 from models.close import DRY_RUNS_FROM, DecisionKind
+from models.facts import LineFacts, ScheduleFacts, StatementFacts
 from models.reconciliation import Answer, Exposure, Reconciliation, Resolution
 from models.reports import OpenBalance
+from models.revenue import RevenueSchedule
 from models.snapshot import Snapshot
 from models.statement import Statement
 from models.tables.closes import DecisionRow, VerdictRow
@@ -23,7 +25,9 @@ from models.tables.evidence import (
     FindingRow,
     ReconciliationRow,
     ReconciliationUseRow,
+    ScheduleFactsRow,
     SnapshotRow,
+    StatementFactsRow,
     StatementRow,
     StatementUseRow,
 )
@@ -190,7 +194,7 @@ class PostgresEvidence:
         return tuple(resolution_of(one) for one in stand)
 
     def keep_statement(self, statement: Statement, close_revision: int, at: datetime) -> str:
-        """Keep a statement and return its fingerprint."""
+        """Keep a statement, with what reports need of it, and return its fingerprint."""
         body = statement.canonical()
         fingerprint = fingerprint_of(body)
         with self.database.writing() as session:
@@ -212,8 +216,31 @@ class PostgresEvidence:
                 )
                 .on_conflict_do_nothing()
             )
+            session.exec(
+                insert(StatementFactsRow)
+                .values(
+                    statement=fingerprint,
+                    body=StatementFacts.of(statement, fingerprint).canonical(),
+                    lines=LineFacts.of(statement).canonical(),
+                )
+                .on_conflict_do_nothing()
+            )
             _use(session, StatementUseRow, fingerprint, statement.customer, statement.period, close_revision, at)
         return fingerprint
+
+    def keep_schedule(self, inputs: str, schedule: RevenueSchedule, at: datetime) -> None:
+        """Keep what reports need of a schedule under the fingerprint of all it is made of; once."""
+        with self.database.writing() as session:
+            session.exec(
+                insert(ScheduleFactsRow)
+                .values(
+                    inputs=inputs,
+                    statement=schedule.statement,
+                    body=ScheduleFacts.of(schedule).canonical(),
+                    recorded_at=at,
+                )
+                .on_conflict_do_nothing()
+            )
 
     def statement(self, fingerprint: str) -> Statement:
         """Return a statement; raises KeyError."""

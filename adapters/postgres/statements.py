@@ -29,7 +29,10 @@ _MONTHS = """
 _STAMP = """
     SELECT (SELECT max(position) FROM statement_uses WHERE revision < :dry AND customer = :customer) AS rated,
         (SELECT count(*) FROM issued_invoices WHERE customer = :customer) AS issued,
-        (SELECT max(refreshed_at) FROM draft_statements WHERE customer = :customer) AS refreshed
+        (SELECT max(refreshed_at) FROM draft_statements WHERE customer = :customer) AS refreshed,
+        (SELECT left(encode(sha256(convert_to(string_agg(
+            concat_ws(' ', reference, owed, lowered_by, lowered_on), ',' ORDER BY reference
+        ), 'UTF8')), 'hex'), 16) FROM receivables WHERE customer = :customer) AS owed
 """
 
 
@@ -58,9 +61,10 @@ class PostgresStatements:
         return tuple(row.period for row in self._rows(_MONTHS))
 
     def stamp(self) -> str:
-        """Return a word that is another one once something of the customer's was rated, issued or refreshed."""
+        """Return a word that is another one once something of the customer's was rated, issued, refreshed or paid."""
         [row] = self._rows(_STAMP)
-        return "/".join(str(part or 0) for part in (row.rated, row.issued, row.refreshed and row.refreshed.timestamp()))
+        refreshed = row.refreshed and row.refreshed.timestamp()
+        return "/".join(str(part or 0) for part in (row.rated, row.issued, refreshed, row.owed))
 
     def _rows(self, sql: str, **named: Any) -> list[Any]:
         with self.database.reading(self.customer) as session:

@@ -5,12 +5,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request, Response
 
 from api.answers import tagged, told
-from api.finance.callers import Asks, AsOnce
-from api.finance.shared import Month, Revision
+from api.finance.callers import Asks, AsOnce, Caller
+from api.finance.shared import ACCEPTED, Decided, Month, Revision, decided
+from api.once import Once
 from api.pages import AsPages, Page, count_place, page_of
-from api.v1 import Chosen, MonthOf
-from models.approval import Person
-from models.close import Ending, Standing
+from api.v1 import Chosen, MonthOf, Text
+from models.approval import Person, Verdict
+from models.close import DecisionKind, Ending, Standing
 from models.reports import CloseSummary
 from models.value import Frozen
 
@@ -29,6 +30,12 @@ class StartAsked(Frozen):
 
     month: MonthOf
     dry_run: bool = False
+
+
+class Why(Frozen):
+    """Why a close is paused or resumed."""
+
+    reason: Text
 
 
 class Started(Frozen):
@@ -74,6 +81,30 @@ async def start(asks: Asks, once: AsOnce, asked: StartAsked) -> Response:
 def close(request: Request, asks: Asks, month: Month, revision: Revision = 1) -> Response:
     """Return a close."""
     return tagged(request, asks.known(month, revision))
+
+
+@router.post("/closes/{month}/pause", response_model=Decided, responses=ACCEPTED)
+async def pause(asks: Asks, once: AsOnce, month: Month, asked: Why, revision: Revision = 1) -> Response:
+    """Pause a close: no stage of any customer begins until it is resumed."""
+    return await _pause_or_resume(asks, once, DecisionKind.PAUSE, month, revision, asked.reason)
+
+
+@router.post("/closes/{month}/resume", response_model=Decided, responses=ACCEPTED)
+async def resume(asks: Asks, once: AsOnce, month: Month, asked: Why, revision: Revision = 1) -> Response:
+    """Resume a paused close: everybody goes on from where they stand."""
+    return await _pause_or_resume(asks, once, DecisionKind.RESUME, month, revision, asked.reason)
+
+
+async def _pause_or_resume(
+    asks: Caller, once: Once, kind: DecisionKind, month: str, revision: int, reason: str
+) -> Response:
+    asks.may(kind)
+
+    async def act() -> Verdict | None:
+        asks.known(month, revision)
+        return await asks.console.pause_or_resume(asks.token, kind, month, revision, reason, once.id)
+
+    return await decided(once, act)
 
 
 @router.get("/closes/{month}/customers", response_model=Page[StandingNow])

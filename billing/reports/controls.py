@@ -4,13 +4,11 @@ from collections import Counter
 from decimal import Decimal
 
 from billing.reports.facts import Facts, Sums, money, ratio
-from billing.reports.liabilities import schedules
 from models.close import Ending
 from models.journal import Account, Rule
 from models.money import ZERO, total
 from models.period import first_day, month_period
 from models.reports import Report
-from models.statement import LineKind
 
 _CORRECTIONS = {Rule.F2: "late usage", Rule.J1: "invoice differs from accrual"}
 
@@ -38,7 +36,10 @@ def close_status(facts: Facts) -> Report:
 
 def corrections(facts: Facts) -> Report:
     """Return what the month corrects of earlier ones: the entry, its cause, service and posting period, and amount."""
-    rows = []
+    rows, earned = [], Sums()
+    for entry, one in facts.postings():
+        if one.account.is_revenue:
+            earned.add((entry.contract, entry.period), -one.amount)
     for entry in facts.entries:
         contra = any(one.account is Account.BILLING_CORRECTIONS for one in entry.postings)
         cause = _CORRECTIONS.get(entry.rule) or ("correction" if contra or entry.reverses else None)
@@ -46,7 +47,7 @@ def corrections(facts: Facts) -> Report:
             continue
         amount = -total(one.amount for one in entry.postings if one.account.is_revenue)
         served = sorted({one.service_from.strftime("%Y-%m") for one in entry.postings if one.service_from is not None})
-        before = _revenue(facts, entry.contract, served)
+        before = total(earned[entry.contract, month] for month in served)
         rows.append(
             (
                 entry.key,
@@ -65,14 +66,6 @@ def corrections(facts: Facts) -> Report:
     return facts.report("corrections", columns.split(), rows)
 
 
-def _revenue(facts: Facts, contract: str, months: list[str]) -> Decimal:
-    return -total(
-        one.amount
-        for entry, one in facts.postings()
-        if one.account.is_revenue and entry.contract == contract and entry.period in months
-    )
-
-
 def tie_out(facts: Facts) -> Report:
     """Return the month's ties, each with both sides: any difference that is not zero is explained by nobody yet."""
     sums, invoiced = Sums(), Sums()
@@ -81,16 +74,14 @@ def tie_out(facts: Facts) -> Report:
         if entry.rule in (Rule.A1, Rule.B1_BILLED, Rule.B3) and entry.invoice:
             invoiced.add((one.account, entry.currency), one.amount)
     issued, taxes, grants, deferred = Sums(), Sums(), Sums(), Sums()
-    for view in facts.invoices:
-        if view.issued is not None:
-            issued.add((view.issued.currency,), view.issued.total)
-    for one_statement in facts.statements:
-        tax = total(line.amount for line in one_statement.lines if line.kind is LineKind.TAX)
-        taxes.add((one_statement.currency,), tax)
-    for schedule in schedules(facts):
-        grants.add((schedule.currency,), total(one.closing for one in schedule.grants))
+    for invoice in facts.invoices:
+        issued.add((invoice.currency,), invoice.total)
+    for statement in facts.statements:
+        taxes.add((statement.currency,), statement.tax)
+    for schedule in facts.schedules:
+        grants.add((schedule.currency,), schedule.grants)
         past = total(row.amount for row in schedule.later if row.period <= facts.month)
-        deferred.add((schedule.currency,), schedule.deferred_closing - past)
+        deferred.add((schedule.currency,), schedule.deferred - past)
     rows = []
     for currency in sorted({entry.currency for entry in facts.entries}):
         drawn_ahead = sums[Account.CONTRACT_ASSET, currency]
@@ -109,12 +100,12 @@ def tie_out(facts: Facts) -> Report:
 
 def metrics(facts: Facts) -> Report:
     """Return how the month closed: hours from its end to the first and last invoice, by hand or not, and after."""
-    zones = {one.fingerprint(): one.timezone for one in facts.statements}
+    zones = {one.statement: one.timezone for one in facts.statements if one.period == facts.month}
     hours = []
-    for view in facts.invoices:
-        if view.issued is not None and view.invoice.period == facts.month:
-            ends_at = month_period(facts.month, zones.get(view.invoice.statement, "UTC")).ends_at
-            hours.append(Decimal((view.issued.issued_at - ends_at).total_seconds().__int__()) / 3600)
+    for invoice in facts.invoices:
+        if invoice.period == facts.month:
+            ends_at = month_period(facts.month, zones.get(invoice.statement, "UTC")).ends_at
+            hours.append(Decimal((invoice.issued_at - ends_at).total_seconds().__int__()) / 3600)
     endings = Counter(one.ending for one in facts.standings)
     closed = endings[Ending.ISSUED] + endings[Ending.ZERO]
     untouched = sum(

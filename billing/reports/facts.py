@@ -4,18 +4,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
 
 from models.close import Standing
 from models.contract import Contract
 from models.entity import DEFAULT, Entity
 from models.event import Estimate
+from models.facts import Billed, Booked, LineFacts, Part, ScheduleFacts, StatementFacts
 from models.journal import Account, JournalEntry, Posting
 from models.money import ZERO, rounded
-from models.opening import Opening
 from models.period import next_month
-from models.reports import InvoiceView, Report
-from models.statement import Statement
+from models.reports import Report
 from models.value import decimal_text, instant_text
+
+
+class Fact(StrEnum):
+    """What a report may be computed from; `billing.reports.registry` says which each one reads."""
+
+    ENTRIES = "entries"
+    STATEMENTS = "statements"
+    LINES = "lines"
+    SCHEDULES = "schedules"
+    INVOICES = "invoices"
+    CONTRACTS = "contracts"
+    ESTIMATES = "estimates"
+    STANDINGS = "standings"
+    FINDINGS = "findings"
+    BY_HAND = "by_hand"
 
 
 @dataclass(frozen=True)
@@ -23,9 +39,11 @@ class Facts:
     """A month's facts: its own and every earlier one's entries, statements, invoices; nothing after the lock."""
 
     month: str
-    entries: Sequence[JournalEntry] = ()
-    statements: Sequence[Statement] = ()  # issued
-    invoices: Sequence[InvoiceView] = ()
+    entries: Sequence[Booked] | Sequence[JournalEntry] = ()
+    statements: Sequence[StatementFacts] = ()  # issued, by fingerprint
+    lines: Mapping[str, LineFacts] = field(default_factory=dict)  # of the month's statements and the month's before
+    schedules: Sequence[ScheduleFacts] = ()  # of each contract, as its last statement leaves it
+    invoices: Sequence[Billed] = ()
     contracts: Sequence[Contract] = ()
     standings: Sequence[Standing] = ()
     open_findings: Mapping[str, int] = field(default_factory=dict)  # by customer
@@ -34,27 +52,40 @@ class Facts:
     locked_at: datetime | None = None
     entity: Entity = DEFAULT
     estimates: Sequence[Estimate] = ()
-    openings: Mapping[str, Opening] = field(default_factory=dict)  # of contracts that were taken over
 
-    @property
+    @cached_property
     def before(self) -> str:
         """The month before."""
         return next_month(self.month, -1)
 
-    def postings(self, *accounts: Account) -> Iterator[tuple[JournalEntry, Posting]]:
+    def postings(self, *accounts: Account) -> Iterator[tuple[Booked | JournalEntry, Part | Posting]]:
         """Yield the postings on some accounts (on all where none is named) with their entries."""
         for entry in self.entries:
             for one in entry.postings:
                 if not accounts or one.account in accounts:
                     yield entry, one
 
-    def statements_of(self, contract: str) -> tuple[Statement, ...]:
+    def statements_of(self, contract: str) -> Sequence[StatementFacts]:
         """Return a contract's issued statements, oldest first."""
-        return tuple(sorted((one for one in self.statements if one.contract == contract), key=lambda one: one.period))
+        return self._statements.get(contract, ())
 
-    def versions_of(self, contract: str) -> tuple[Contract, ...]:
+    def versions_of(self, contract: str) -> Sequence[Contract]:
         """Return a contract's versions, oldest first."""
-        return tuple(one for one in self.contracts if one.contract == contract)
+        return self._versions.get(contract, ())
+
+    @cached_property
+    def _statements(self) -> Mapping[str, Sequence[StatementFacts]]:
+        found: dict[str, list[StatementFacts]] = {}
+        for one in sorted(self.statements, key=lambda one: one.period):
+            found.setdefault(one.contract, []).append(one)
+        return found
+
+    @cached_property
+    def _versions(self) -> Mapping[str, Sequence[Contract]]:
+        found: dict[str, list[Contract]] = {}
+        for one in self.contracts:
+            found.setdefault(one.contract, []).append(one)
+        return found
 
     def report(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Report:
         """Return a report of this month; cells are written here, and nowhere else."""
@@ -89,6 +120,8 @@ def ratio(part: Decimal, whole: Decimal, digits: int = 4) -> str:
 
 
 def _cell(cell: object) -> str:
+    if type(cell) is str:  # most are text by now
+        return cell
     match cell:
         case None:
             return ""

@@ -1,10 +1,9 @@
 """Liabilities: the deferred and prepaid waterfall, commitments burning down, what is promised and not earned yet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
-from billing import recognition
 from billing.reports.facts import Facts, Sums, money, ratio
 from billing.revenue_terms import RevenueTerms
 from models.contract import Contract
@@ -12,8 +11,6 @@ from models.journal import Account, Rule
 from models.money import ZERO, total
 from models.period import first_day, months_between, next_month
 from models.reports import Report
-from models.revenue import RevenueSchedule
-from models.statement import LineKind
 
 _HELD = (Account.DEFERRED_TIME, Account.PREPAID, Account.CONTRACT_ASSET)
 _COLUMN = {
@@ -46,15 +43,15 @@ def waterfall(facts: Facts) -> Report:
     for key in sorted(cohorts):
         at = {name: sums[(*key, name)] for name in _FLOW}
         closing, currency = total(at.values()), key[4]
-        later = {month: amount for (*held, month), amount in release.items() if tuple(held) == (key[1], key[3])}
+        later = {str(month): amount for (month,), amount in release.get((key[1], key[3]), Sums()).items()}
         beyond = next_month(facts.month, _YEAR)
-        soon = total(amount for month, amount in later.items() if str(month) <= beyond)
+        soon = total(amount for month, amount in later.items() if month <= beyond)
         timed = key[2] == "fees"
         amounts = (
             at["opening"], at["billed"], -at["recognized"], -at["breakage"], -at["refunded"], at["modified"], closing,
             soon if timed else closing, closing - soon if timed else ZERO,
         )  # fmt: skip
-        steps = " ".join(f"{month}:{money(amount, currency)}" for month, amount in sorted(later.items(), key=str))
+        steps = " ".join(f"{month}:{money(amount, currency)}" for month, amount in sorted(later.items()))
         rows.append((cohorts[key], *key, *(money(one, currency) for one in amounts), steps))
     columns = (
         "cohort customer contract kind grant currency opening billed recognized breakage refunded modified closing"
@@ -62,22 +59,13 @@ def waterfall(facts: Facts) -> Report:
     return facts.report("waterfall", f"{columns} within_12_months later release".split(), rows)
 
 
-def schedules(facts: Facts) -> Iterator[RevenueSchedule]:
-    """Yield each contract's schedule as its last issued statement leaves it."""
-    for contract in sorted({one.contract for one in facts.statements}):
-        *prior, last = facts.statements_of(contract)
-        versions = facts.versions_of(contract)
-        opening = facts.openings.get(contract)
-        estimates = [one for one in facts.estimates if one.contract == contract]
-        yield recognition.schedule_for(last, prior, versions, opening, facts.entity, estimates)
-
-
-def _release(facts: Facts) -> Sums:
-    found = Sums()
-    for schedule in schedules(facts):
+def _release(facts: Facts) -> Mapping[tuple[str, str], Sums]:
+    """Return what is earned after the month, by contract and obligation, then by month."""
+    found: dict[tuple[str, str], Sums] = {}
+    for schedule in facts.schedules:
         for row in schedule.later:
             if row.period > facts.month:
-                found.add((schedule.contract, row.obligation, row.period), row.amount)
+                found.setdefault((schedule.contract, row.obligation), Sums()).add((row.period,), row.amount)
     return found
 
 
@@ -97,15 +85,15 @@ def burn_down(facts: Facts) -> Report:
         last = statements[-1]
         if last.period != facts.month:
             continue
-        overage = total(line.amount for line in last.lines if line.kind is LineKind.OVERAGE)
         for pool in last.pools:
             if pool.kind not in ("prepaid", "postpaid", "paid"):
                 continue
-            windows = [p for one in statements for p in one.pools if (p.id, p.window) == (pool.id, pool.window)]
+            window = (pool.id, pool.starts_at, pool.ends_at)
+            windows = [p for one in statements for p in one.pools if (p.id, p.starts_at, p.ends_at) == window]
             used, expired = total(one.drawn for one in windows), total(one.expired for one in windows)
             promised = used + expired + pool.closing
-            days = (pool.window.ends_at - pool.window.starts_at).days
-            past = min((_end(facts.month) - pool.window.starts_at.date()).days, days)
+            days = (pool.ends_at - pool.starts_at).days
+            past = min((_end(facts.month) - pool.starts_at.date()).days, days)
             forecast = used * days / past if past > 0 else ZERO
             known = [one for one in terms.estimates if one.subject == pool.id]
             name, balance = pool.id, held[contract, pool.id]
@@ -115,7 +103,7 @@ def burn_down(facts: Facts) -> Report:
                     contract,
                     name,
                     pool.kind,
-                    f"{pool.window.starts_at.date()}..{pool.window.ends_at.date()}",
+                    f"{pool.starts_at.date()}..{pool.ends_at.date()}",
                     pool.unit,
                     promised,
                     used,
@@ -123,7 +111,7 @@ def burn_down(facts: Facts) -> Report:
                     ratio(Decimal(past), Decimal(days)),
                     f"{forecast:.2f}",
                     max(promised - used, ZERO),
-                    overage,
+                    last.overage,
                     "expected" if terms.of(name).expected else "remote",
                     known[-1].expected_use if known else None,
                     known[-1].on if known else None,
@@ -146,19 +134,16 @@ def remaining(facts: Facts) -> Report:
 
     Usage has the expedient of 606-10-50-14 (variable, billed as used); fees, commitments and bought credit are fixed.
     """
-    rows = []
+    rows, booked = [], _earned_and_owed(facts)
     for contract in sorted({one.contract for one in facts.contracts}):
         version = facts.versions_of(contract)[-1]
         currency, fixed = version.currency, dict(_fixed(version))
         earned, owed = ZERO, ZERO
-        for entry, one in facts.postings():
-            if entry.contract != contract or entry.currency != currency:
-                continue
-            named = one.obligation in fixed or one.grant in fixed or one.account is Account.SHORTFALL
-            if one.account.is_revenue and named:
-                earned -= one.amount
-            if one.account in _HELD:
-                owed -= one.amount
+        for (account, obligation, grant), amount in booked.get((contract, currency), Sums()).items():
+            if account in _HELD:
+                owed -= amount
+            elif obligation in fixed or grant in fixed or account is Account.SHORTFALL:
+                earned -= amount
         floors = _floors(facts, version)
         whole = total(amount for windows in fixed.values() for amount in windows.values())
         left = whole - earned - floors
@@ -171,6 +156,16 @@ def remaining(facts: Facts) -> Report:
         )
     columns = "customer contract currency fixed recognized remaining deferred unbilled within_12_months later expedient"
     return facts.report("rpo", columns.split(), rows)
+
+
+def _earned_and_owed(facts: Facts) -> Mapping[tuple[str, str], Sums]:
+    """Return what is earned and held by contract and currency, then by account, obligation and grant."""
+    found: dict[tuple[str, str], Sums] = {}
+    for entry, one in facts.postings():
+        if one.account.is_revenue or one.account in _HELD:
+            of = found.setdefault((entry.contract, entry.currency), Sums())
+            of.add((one.account, one.obligation, one.grant), one.amount)
+    return found
 
 
 def _floors(facts: Facts, version: Contract) -> Decimal:

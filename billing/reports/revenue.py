@@ -4,12 +4,11 @@ from decimal import Decimal
 
 from billing.rating.exact import exactly
 from billing.reports.facts import Facts, Sums, money, ratio
+from models.facts import LineFacts, StatementFacts
 from models.journal import Account, Rule
 from models.money import ZERO, rounded, total
 from models.reports import Report
-from models.statement import LineKind, Statement
-
-_USED = frozenset({LineKind.USAGE, LineKind.OVERAGE, LineKind.INCLUDED})
+from models.statement import LineKind
 
 
 def by_product(facts: Facts) -> Report:
@@ -75,21 +74,18 @@ def _from_statements(facts: Facts) -> tuple[Sums, Sums, dict[tuple[object, ...],
     for one in facts.statements:
         if one.period != facts.month:
             continue
-        lines = {line.id: line for line in one.lines}
-        for line in one.lines:
-            for part in line.applied if line.kind in (LineKind.DISCOUNT, LineKind.MAXIMUM) else ():
-                of = lines[part.line]
-                key = (of.meter or "", of.dimensions.get("model", ""), one.customer, one.contract)
-                off.add((*key, _account(of.kind, of.covered_by).value), -part.amount)
-            if line.kind in _USED:
-                key = (line.meter or "", line.dimensions.get("model", ""), one.customer, one.contract)
-                quantity.add((*key, _account(line.kind, line.covered_by).value), line.billed_quantity)
-                provider[key] = line.dimensions.get("provider", "")
+        for line in facts.lines[one.statement].sums:
+            usage = (line.meter, line.model, one.customer, one.contract)
+            key = (*usage, _account(line.kind, line.covered).value)
+            off.add(key, line.taken_off)
+            quantity.add(key, line.quantity)
+            if line.provider is not None:
+                provider[usage] = line.provider
     return off, quantity, provider
 
 
-def _account(kind: LineKind, covered_by: str | None) -> Account:
-    return Account.USAGE_PREPAID if covered_by else _ACCOUNT_OF.get(kind, Account.USAGE)
+def _account(kind: LineKind, covered: bool) -> Account:
+    return Account.USAGE_PREPAID if covered else _ACCOUNT_OF.get(kind, Account.USAGE)
 
 
 def flux(facts: Facts) -> Report:
@@ -137,17 +133,16 @@ def _priced(facts: Facts, month: str) -> dict[tuple[str, str, str], _Priced]:
             of[one.model or ""] = (units, amount - one.amount)
     for statement in facts.statements:
         if statement.period == month:
-            _add_units(found, statement)
+            _add_units(found, statement, facts.lines[statement.statement])
     return found
 
 
-def _add_units(found: dict[tuple[str, str, str], _Priced], statement: Statement) -> None:
-    for line in statement.lines:
-        key = (statement.customer, line.meter or "", statement.currency)
-        if line.kind in (LineKind.USAGE, LineKind.OVERAGE) and key in found:
-            model = line.dimensions.get("model", "")
-            units, amount = found[key].get(model, (ZERO, ZERO))
-            found[key][model] = (units + line.billed_quantity, amount)
+def _add_units(found: dict[tuple[str, str, str], _Priced], statement: StatementFacts, lines: LineFacts) -> None:
+    for line in lines.sums:
+        key = (statement.customer, line.meter, statement.currency)
+        if line.kind in (LineKind.USAGE, LineKind.OVERAGE) and line.provider is not None and key in found:
+            units, amount = found[key].get(line.model, (ZERO, ZERO))
+            found[key][line.model] = (units + line.quantity, amount)
 
 
 def _parts(then: _Priced, now: _Priced, currency: str) -> dict[str, Decimal]:

@@ -6,7 +6,7 @@ from migrations.ddl import append_only, own_rows, readable
 from migrations.roles import PORTAL, WORKER
 
 revision = "0019"
-down_revision = "0017"
+down_revision = "0018"
 
 OWN = "customer = current_setting('tieout.customer', true)"
 

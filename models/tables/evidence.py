@@ -121,3 +121,26 @@ class StatementUseRow(Row, table=True):
     period: str
     revision: int
     recorded_at: datetime = instant()
+
+
+class StatementFactsRow(Row, table=True):
+    """What reports need of a statement, told from it when it was kept."""
+
+    __tablename__ = "statement_facts"
+    __table_args__ = IN_SCHEMA
+
+    statement: str = Field(primary_key=True)
+    body: str
+    lines: str
+
+
+class ScheduleFactsRow(Row, table=True):
+    """What reports need of a schedule, under the fingerprint of all it is made of."""
+
+    __tablename__ = "schedule_facts"
+    __table_args__ = IN_SCHEMA
+
+    inputs: str = Field(primary_key=True)
+    statement: str
+    body: str
+    recorded_at: datetime = instant()

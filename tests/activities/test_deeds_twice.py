@@ -69,6 +69,7 @@ from activities.messages import (
     TiedOut,
     TieOutMonth,
     VerifyDecision,
+    VerifyPause,
     WatchNight,
     WatchTonight,
     WebhooksDue,
@@ -89,6 +90,7 @@ from adapters.files import read_policy
 from adapters.mail import SmtpMailer
 from adapters.object_store import EvidenceChanged, S3Store
 from adapters.postgres.booked_events import PostgresBookedEvents
+from adapters.postgres.books import Books
 from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.corrections import PostgresCorrections
@@ -110,8 +112,10 @@ from adapters.postgres.webhooks import PostgresWebhooks
 from adapters.sealer import Sealer
 from adapters.stripe import StripeInvoices
 from adapters.stripe_events import event_of
+from billing import recognition
 from billing.approval import ApprovalPolicy
 from billing.controls import NotSigned
+from billing.reports.facts import Fact
 from billing.vouching.month import vouch
 from devstack.book import seed
 from devstack.book.calls import Usage, true_usage
@@ -141,6 +145,7 @@ from runtime.clock import SystemClock
 from runtime.control_evidence import ControlName
 from runtime.desk import DeskDoor
 from runtime.engine import engine_id
+from runtime.report_facts import FactsAtHand
 from tests.devstack.conftest import an_open_folder
 from workers.registry import queues
 
@@ -387,6 +392,8 @@ def _close_twice(world: World) -> None:
         statement=statement.fingerprint,
     )
     twice(approve.verify_decision, verify)
+    paused = world.decide(DecisionKind.PAUSE, "pia", EVERYONE, MONTH)
+    twice(approve.verify_pause, VerifyPause(month=MONTH, revision=1, decision=paused))
     deed = StatementDeed(close=CLOSE, statement=statement.fingerprint)
     draft: DraftRef = twice(invoices.draft_invoice, deed)
     final = FinalizeDraft(close=CLOSE, statement=statement.fingerprint, draft=draft)
@@ -613,6 +620,7 @@ DEEDS = (
     "post.accrue_waiting",
     "post.lock_period",
     "approve.verify_decision",
+    "approve.verify_pause",
     "invoice.draft_invoice",
     "invoice.finalize_invoice",
     "recognize.schedule_revenue",
@@ -762,6 +770,19 @@ def test_no_deed_of_a_rate_change_goes_on_without_its_rows(world: World) -> None
     for decision in ("forged", lock):
         with pytest.raises(NotApproved):
             run(change.put_into_catalog, PutIntoCatalog(proposal=view.id, decision=decision))
+
+
+def test_a_close_that_is_paused_says_by_whom_and_why(world: World) -> None:
+    [close] = [one for one in Books(world.desk.database).closes(MONTH) if one.revision == 1]
+    assert close.paused == "paused by pia: it is time"
+
+
+def test_reports_find_the_schedule_that_its_stage_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "schedule_for", None)  # nothing is left to be made
+    at_hand = FactsAtHand(world.desk.database, world.outside.entity)
+    schedules = at_hand.facts(MONTH, 1, {Fact.SCHEDULES}).schedules
+    [schedule] = [one for one in schedules if one.contract.startswith(CUSTOMER)]
+    assert schedule.statement == world.outside.evidence.latest_statement(MONTH, 1, CUSTOMER).fingerprint()  # type: ignore
 
 
 def test_a_wrong_rate_of_a_locked_month_is_corrected_forward_and_nothing_billed_is_touched(world: World) -> None:

@@ -30,6 +30,8 @@ CLOSE = f"/v1/closes/{MONTH}"
 FINGERPRINT = "a" * 64
 BODIES: dict[str, Any] = {
     "/v1/closes": {"month": "2026-08"},
+    "/v1/closes/{month}/pause": {"reason": "r"},
+    "/v1/closes/{month}/resume": {"reason": "r"},
     "/v1/closes/{month}/customers/{customer}/decisions": {"kind": "approve", "fingerprint": FINGERPRINT},
     "/v1/closes/{month}/findings/resolve": {"finding": "f", "answer": "defer", "reason": "r"},
     "/v1/closes/{month}/findings/resolve-kind": {

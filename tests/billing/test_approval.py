@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing.approval import ApprovalPolicy, judge, need, unknown
+from billing.approval import ApprovalPolicy, is_paused, judge, judge_pause, need, unknown
 from models.approval import ApprovalCode, Decision, Person, Verdict
 from models.close import DecisionKind, Role
 from tests.statement_builders import a_statement
@@ -99,3 +99,38 @@ def test_high_risk_and_large_totals_need_two() -> None:
     assert need(statement, ApprovalPolicy(), "high", findings=0, first_month=False).people == 2
     low = ApprovalPolicy(two_people_from=abs(statement.total))
     assert need(statement, low, "normal", findings=0, first_month=False).people == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "paused", "more", "code"),
+    [
+        (DecisionKind.PAUSE, False, {}, ApprovalCode.TAKEN),
+        (DecisionKind.RESUME, True, {}, ApprovalCode.TAKEN),
+        (DecisionKind.PAUSE, True, {}, ApprovalCode.ALREADY),
+        (DecisionKind.RESUME, False, {}, ApprovalCode.ALREADY),
+        (DecisionKind.PAUSE, False, {"reason": "  "}, ApprovalCode.NO_REASON),
+        (DecisionKind.PAUSE, False, {"roles": Role.APPROVER}, ApprovalCode.WRONG_ROLE),
+        (DecisionKind.LOCK, False, {}, ApprovalCode.NOT_WAITING),
+    ],
+)
+def test_a_close_is_paused_and_resumed_by_who_may_start_it(
+    kind: DecisionKind, paused: bool, more: dict[str, Any], code: ApprovalCode
+) -> None:
+    role = more.pop("roles", Role.PREPARER)
+    assert judge_pause(decision(kind, role, **more), same_close=True, paused=paused).code is code
+
+
+def test_another_closes_decision_pauses_nothing() -> None:
+    verdict = judge_pause(decision(DecisionKind.PAUSE, Role.CONTROLLER), same_close=False, paused=False)
+    assert verdict.code is ApprovalCode.WRONG_CLOSE
+
+
+def test_the_last_one_taken_says_whether_a_close_is_paused() -> None:
+    def taken(kind: DecisionKind, taken: bool = True) -> Verdict:
+        return Verdict(decision="d", kind=kind, taken=taken, code=ApprovalCode.TAKEN, message="")
+
+    pause, resume = taken(DecisionKind.PAUSE), taken(DecisionKind.RESUME)
+    assert not is_paused([])
+    assert is_paused([pause])
+    assert is_paused([pause, resume, pause, taken(DecisionKind.RESUME, False), taken(DecisionKind.LOCK)])
+    assert not is_paused([pause, resume])

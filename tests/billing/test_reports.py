@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from billing.reports.facts import Facts
-from billing.reports.registry import REPORTS
+from billing.reports.facts import Fact, Facts
+from billing.reports.registry import READS, REPORTS
 from models.journal import Account
 from models.money import total
 from models.reports import Report
 from runtime.reports import csv_text, write_parquet
-from tests.example_company import facts, journal, months
+from tests.example_company import facts, journal, months, told
 from tests.statement_builders import a_statement, an_invoice, usage
 
 D = Decimal
@@ -95,6 +95,28 @@ def test_14_a_locked_months_report_is_the_same_bytes_whatever_came_after(name: s
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
+class Watched(Facts):
+    """Facts that tell which of them were looked at."""
+
+    def __getattribute__(self, name: str) -> object:
+        looked: set[str] = object.__getattribute__(self, "__dict__").setdefault("looked", set())
+        looked.add(name)
+        return object.__getattribute__(self, name)
+
+
+FIELDS = {fact: {fact.value} for fact in Fact} | {Fact.FINDINGS: {"open_findings", "causes"}}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_report_reads_what_it_says_it_reads_and_nothing_else(name: str) -> None:
+    watched = Watched(**vars(facts("2026-10")))
+    REPORTS[name](watched)
+    looked = watched.__dict__["looked"] & {field for each in FIELDS.values() for field in each}
+    said = {field for fact in READS[name] for field in FIELDS[fact]}
+    assert looked <= said
+    assert all(FIELDS[fact] & looked for fact in READS[name])  # and nothing is read for it in vain
+
+
 def test_flux_splits_a_change_into_volume_price_mix_new_and_lost() -> None:
     from billing import posting, recognition
 
@@ -109,7 +131,7 @@ def test_flux_splits_a_change_into_volume_price_mix_new_and_lost() -> None:
     # September: 100 of a at 1.00, 100 of b at 3.00, 10 of old. October: 120 of a at 1.10, 180 of b at 3.00, 5 of new.
     september, before = month("2026-09", ("a", "100", "100.00"), ("b", "100", "300.00"), ("old", "10", "50.00"))
     october, after = month("2026-10", ("a", "120", "132.00"), ("b", "180", "540.00"), ("new", "5", "15.00"))
-    found = Facts(month="2026-10", entries=[*before, *after], statements=[september, october])  # type: ignore
+    found = Facts(month="2026-10", entries=[*before, *after], **told([september, october]))  # type: ignore
     report = REPORTS["flux"](found)
     [row] = report.rows
     said = dict(zip(report.columns, row, strict=True))
@@ -125,6 +147,6 @@ def test_late_usage_stands_among_the_corrections() -> None:
 
     one = a_statement(usage("u", "5.00"), usage("old", "12.00", since="2026-09-03", until="2026-09-04"))
     entries = posting.entries_for(one, an_invoice(one), recognition.schedule_for(one), post_to="2026-10")
-    report = REPORTS["corrections"](replace(Facts(month="2026-10"), entries=entries, statements=[one]))
+    report = REPORTS["corrections"](replace(Facts(month="2026-10"), entries=entries, **told([one])))
     [row] = report.rows
     assert row[3:8] == ("late usage", "2026-09", "2026-10", "USD", "12.00")

@@ -1,7 +1,7 @@
 """Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
 
-PLANS is `correction`, `rate-change`, `usage-refresh`, `webhooks` or `customer-close` (with the whole month); all, when
-left out.
+PLANS is `correction`, `rate-change`, `usage-refresh`, `webhooks`, `paused` or `customer-close` (with the whole month);
+all, when left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -66,6 +66,7 @@ from tests.workflows.fakes import Deeds, refused
 from tests.workflows.test_correction import Handle as CorrectionHandle
 from tests.workflows.test_correction import until_taken
 from tests.workflows.test_customer_close import approve, until
+from tests.workflows.test_pausing import until_started
 from workflows import options, search
 from workflows.book_event import BookEvent
 from workflows.correction import Correction
@@ -314,6 +315,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
             written += await _webhooks(env.client, folder)
         if "exports".startswith(only):
             written.append(await _exports(env.client, folder))
+        if "paused".startswith(only):
+            written += await _paused_month(env.client, folder)
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -447,6 +450,30 @@ async def _whole_month(client: Client, folder: Path) -> list[Path]:
         await _keep(client, "stripe-event/evt_1", folder / "stripe-event.json"),
         await _keep(client, "close-trigger", folder / "close-trigger.json"),
     ]
+
+
+PAUSED = ("monthly-close-paused", "close-shard-paused", "customer-close-paused")
+
+
+async def _paused_month(client: Client, folder: Path) -> list[Path]:
+    """Record a month that is paused while its customer waits for approval, and resumed before the invoice."""
+    deeds, close = LockableDeeds(), f"close/{MONTH}@2"
+    async with workers(client, deeds, 1000):
+        month = await client.start_workflow(
+            MonthlyClose.run, CloseMonth(month=MONTH, revision=2), id=close, task_queue=options.CLOSE_QUEUE
+        )
+        handle: Handle = client.get_workflow_handle_for(CustomerClose.run, f"{close}/acme")
+        await until_started(client, handle.id)
+        await until(handle, State.WAITING, Stage.APPROVE)
+        for kind in (DecisionKind.PAUSE, DecisionKind.RESUME):
+            id_ = deeds.decide(kind.value, kind, "pia", MONTH, customer=EVERYONE, revision=2)
+            await month.execute_update(MonthlyClose.pause_or_resume, Decide(decision=id_), id=id_)
+            if kind is DecisionKind.PAUSE:
+                await approve(handle, deeds)
+                await until(handle, State.PAUSED, Stage.INVOICE)
+        await month.result()
+    ids = (close, f"{close}/shard-001", handle.id)
+    return [await _keep(client, id_, folder / f"{name}.json") for id_, name in zip(ids, PAUSED, strict=True)]
 
 
 async def _keep(client: Client, workflow_id: str, path: Path) -> Path:

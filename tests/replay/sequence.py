@@ -22,6 +22,7 @@ COMMANDS = frozenset(
         "start_child_workflow",
         "sleep",
         "wait_condition",
+        "get_external_workflow_handle",
         "upsert_search_attributes",
         "upsert_memo",
         "continue_as_new",

@@ -101,12 +101,27 @@ def test_a_month_from_start_to_paid_by_clicks(browser: Browser, faces: Faces) ->
     page.goto(f"{close}/exceptions")
     expect(page.get_by_text("Nothing needs you.")).to_be_visible()
 
+    # Pia pauses the close; what Aron signs meanwhile is invoiced only once Cora resumed it.
+    page.goto(close)
+    page.get_by_label("Reason").fill("the bank is closed")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("This close is paused by pia: the bank is closed")).to_be_visible()
+
     # Aron signs the list; what needs two people waits for Abby.
     aron, abby = signed_in(browser, faces, "aron"), signed_in(browser, faces, "abby")
     aron.page.goto(f"{close}/approval")
     shot(aron.page, "approval")
     aron.page.get_by_role("button", name="Approve 12 statements").click()
     aron.page.wait_for_url(close)
+    until(page, close, {"paused", "waiting", "skipped"}, CUSTOMERS)
+    assert len([one for one in states(page) if "paused" in one]) > 8
+    expect(page.locator("tbody tr", has_text="lyra")).to_contain_text("paused by pia: the bank is closed")
+    refuse_barriers(page, "close, paused")
+    shot(page, "close-paused")
+    cora.page.goto(close)
+    cora.page.get_by_label("Reason").fill("it is open again")
+    cora.page.get_by_role("button", name="Resume").click()
+    expect(cora.page.get_by_text("This close is paused")).to_have_count(0)
     abby.page.goto(f"{close}/customers/acme")
     abby.page.get_by_role("button", name="Approve").dblclick()
     expect(abby.page.get_by_text("done").first).to_be_visible()

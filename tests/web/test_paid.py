@@ -8,6 +8,7 @@ import pytest
 from adapters.postgres.books import Books
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.statements import PostgresStatements
 from models.journal import Account, JournalEntry, Posting, Rule
 from models.reports import InvoiceView
 from tests.web.conftest import NOON, World
@@ -103,3 +104,20 @@ def test_the_portal_reads_the_receivables_of_the_customer_it_names_alone(filled:
         assert connection.execute("SELECT count(*) FROM tieout.receivables").fetchone() == (0,)
         connection.execute("SELECT set_config('tieout.customer', 'acme', true)")
         assert connection.execute("SELECT customer, owed FROM tieout.receivables").fetchall() == [("acme", 140)]
+
+
+def test_the_live_overview_is_sent_again_once_an_invoice_is_paid(filled: World) -> None:
+    def stamp(customer: str) -> str:
+        return PostgresStatements(filled.books.as_role("portal"), customer).stamp()
+
+    seen = [stamp("acme")]
+    other = stamp("bolt")
+    for moved in (
+        entry("acme", Rule.B3, "140.00", Account.UNBILLED),
+        entry("acme", Rule.A2, "-100.00", Account.CLEARING),
+        entry("acme", Rule.A2, "-40.00", Account.CLEARING, day=9),
+    ):
+        post(filled, moved)
+        seen.append(stamp("acme"))
+    assert len(set(seen)) == len(seen)
+    assert stamp("bolt") == other  # a payment is nobody else's news

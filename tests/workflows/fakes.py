@@ -60,12 +60,13 @@ from activities.messages import (
     TiedOut,
     TieOutMonth,
     VerifyDecision,
+    VerifyPause,
     WatchNight,
     WatchTonight,
 )
 from billing import approval, corrections, rate_change
 from models.approval import Decision, Person, Verdict
-from models.close import DecisionKind, Role, State
+from models.close import EVERYONE, DecisionKind, Role, State
 from models.correction import Correction, CorrectionStep
 from models.stripe_event import Fate
 
@@ -88,6 +89,7 @@ class Deeds:
         self.notes: list[tuple[State, str]] = []
         self.decisions: dict[str, Decision] = {}
         self.answered: set[str] = set()
+        self.pauses: list[Verdict] = []
         self.findings: tuple[str, ...] = ()
         self.people = 1
         self.ends_at = LONG_AGO
@@ -112,7 +114,7 @@ class Deeds:
             id=id_,
             kind=kind,
             period=more.pop("period", "2026-10"),
-            revision=1,
+            revision=more.pop("revision", 1),
             customer=more.pop("customer", "acme"),
             subject=subject,
             person=Person(id=person, name=person, roles=PEOPLE[person]),
@@ -211,6 +213,18 @@ class Deeds:
                 self.answered.add(decision.subject)
             if verdict.taken and decision.kind is DecisionKind.REVERSE:
                 self.answered.discard(decision.subject)
+            return verdict
+
+        @activity.defn(name="approve.verify_pause")
+        def verify_pause(task: VerifyPause) -> Verdict:
+            did("verify_pause")
+            decision = self.decisions.get(task.decision)
+            if decision is None:
+                return approval.unknown(task.decision)
+            same = (decision.month_key, decision.customer) == ((task.month, task.revision), EVERYONE)
+            paused = approval.is_paused(self.pauses)
+            verdict = approval.judge_pause(decision, same_close=same, paused=paused)
+            self.pauses.append(verdict)
             return verdict
 
         @activity.defn(name="approve.remind")
@@ -388,6 +402,7 @@ class Deeds:
             rate_usage,
             ask_approval,
             verify_decision,
+            verify_pause,
             remind,
             note,
             draft_invoice,

@@ -1,13 +1,18 @@
 """Approval: what is to be signed, on one page: the statements, the checks, why they differ, and the signature."""
 
 from bisect import bisect_left
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
 from models.close import Role, State
 from models.visitor import Visitor
+from runtime import list_changes
+from runtime.console import ListChanged, listed
 from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
 from web.sessions import SignedIn, having, token_in, visitor
@@ -56,6 +61,7 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         changes=rows[: min(changes, MOST_CHANGES)],
         count=changes,
         list_fingerprint=console.list_fingerprint(found.clean),
+        list_text=list_changes.text_of(listed(found.clean)),
         may=bool(set(APPROVERS) & set(person.person.roles)),
         **reach(request, found.standings),
     )
@@ -68,12 +74,19 @@ async def approve_list(
     _approver: Approver,
     month: Month,
     list_fingerprint: Annotated[str, Form(pattern="^[0-9a-f]{64}$")],
+    seen: Annotated[str, Form(max_length=5_000_000)] = "",
     reason: Reason = "",
     revision: Revision = 1,
 ) -> Response:
-    """Sign the list that was seen; what changed since drops out, and is named."""
+    """Sign the list that was seen; where it changed since nothing is signed, and the page says what is another."""
     known(request, month, revision)
-    refused = await console_of(request).approve_list(token_in(request), month, revision, list_fingerprint, reason)
+    try:
+        refused = await console_of(request).approve_list(token_in(request), month, revision, list_fingerprint, reason)
+    except ListChanged:
+        before = list_changes.listed_in(seen, list_fingerprint)
+        if before is None:
+            raise
+        return await run_in_threadpool(_changed, request, person, month, revision, before)
     if not refused:
         return RedirectResponse(back(month, revision), 303)
     return face_of(request).page(
@@ -83,6 +96,23 @@ async def approve_list(
         month=month,
         revision=revision,
         refused=refused,
+        to=back(month, revision, "/approval"),
+    )
+
+
+def _changed(request: Request, person: Visitor, month: str, revision: int, before: Mapping[str, str]) -> Response:
+    """Return what is another than in the list that was seen."""
+    console = console_of(request)
+    found = console.approval(month, revision)
+    return face_of(request).page(
+        request,
+        "console/list_changed.html",
+        HTTPStatus.CONFLICT,
+        visitor=person,
+        month=month,
+        revision=revision,
+        count=len(before),
+        moved=list_changes.moved(console.books, before, listed(found.clean), found.standings),
         to=back(month, revision, "/approval"),
     )
 

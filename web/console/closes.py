@@ -5,13 +5,27 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from models.close import Role, Stage, Standing, State
+from billing.approval import STARTERS
+from models.close import DecisionKind, Stage, Standing, State
 from models.visitor import Visitor
-from web.console.reading import PERIOD, Month, Name, Revision, back, console_of, known, reach
+from web.console.reading import (
+    PERIOD,
+    Key,
+    Month,
+    Name,
+    Reason,
+    Revision,
+    back,
+    console_of,
+    known,
+    new_key,
+    reach,
+)  # fmt: skip
 from web.face import face_of
 from web.live import live
 from web.problem import not_found
@@ -23,7 +37,7 @@ ENDED = (State.DONE, State.SKIPPED)
 TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
-Starter = Annotated[Visitor, Depends(having(Role.PREPARER, Role.CONTROLLER))]
+Starter = Annotated[Visitor, Depends(having(*sorted(STARTERS)))]
 COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "statement", "detail", "since")
 
 
@@ -74,7 +88,32 @@ def close(
 ) -> Response:
     """Show a close: its stages, and where each customer stands."""
     context = _of(request, month, revision, stage, state)
-    return face_of(request).page(request, "console/close.html", visitor=person, **context)
+    may = bool(STARTERS & set(person.person.roles))
+    return face_of(request).page(request, "console/close.html", visitor=person, may=may, key=new_key(), **context)
+
+
+@router.post("/close/{month}/pause")
+async def pause(
+    request: Request, _person: Starter, month: Month, reason: Reason, key: Key, revision: Revision = 1
+) -> Response:
+    """Pause the close: no stage of any customer begins until it is resumed."""
+    return await _pause_or_resume(request, DecisionKind.PAUSE, month, revision, reason, key)
+
+
+@router.post("/close/{month}/resume")
+async def resume(
+    request: Request, _person: Starter, month: Month, reason: Reason, key: Key, revision: Revision = 1
+) -> Response:
+    """Resume the close: everybody goes on from where they stand."""
+    return await _pause_or_resume(request, DecisionKind.RESUME, month, revision, reason, key)
+
+
+async def _pause_or_resume(
+    request: Request, kind: DecisionKind, month: str, revision: int, reason: str, key: UUID
+) -> Response:
+    known(request, month, revision)
+    await console_of(request).pause_or_resume(token_in(request), kind, month, revision, reason, key)
+    return RedirectResponse(back(month, revision), 303)
 
 
 @router.get("/live/close/{month}", dependencies=[Depends(visitor)])
@@ -124,6 +163,7 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "customers": len(standings),
         "ended": len([one for one in standings if one.state in ENDED]),
         "approvals": len([one for one in standings if (one.stage, one.state) == (Stage.APPROVE, State.WAITING)]),
+        "states": [one.value for one in State],
         "parked": len([one for one in standings if one.state in (State.NEEDS_ATTENTION, State.REJECTED)]),
         "open_findings": open_findings,
         "at_risk": console.at_risk(open_findings),
