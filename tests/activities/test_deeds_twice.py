@@ -28,6 +28,7 @@ from activities.collect import Collect
 from activities.control import Control
 from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection, NotIssuedYet
 from activities.deeds import Outside, WebhookTelling
+from activities.exporting import Exporting
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
     ApplyEvent,
@@ -44,6 +45,7 @@ from activities.messages import (
     CustomerRef,
     DeliverWebhook,
     DraftRef,
+    ExportsDue,
     FinalizeDraft,
     InCatalog,
     IssuedRef,
@@ -98,9 +100,11 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.exports import PostgresExports
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.notices import PostgresNotices
+from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
@@ -341,6 +345,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         webhooks=WebhookTelling(PostgresWebhooks(books), SEALER, Accepting(), "https://portal.example"),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
+        exports=PostgresExports(books),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),
@@ -407,6 +412,7 @@ def _close_twice(world: World) -> None:
     twice(Notify(outside).write)
     twice(Notify(outside).send, SendNotice(notice=f"invoice_ready/{issued.reference}"))
     _tell_an_endpoint_twice(world, issued.reference)
+    _make_a_file_twice(world)
     _change_a_rate_twice(world, statement.fingerprint)
     watch = WatchDeeds(outside)
     twice(watch.months, WatchTonight(night=date(2026, 11, 1)))
@@ -438,6 +444,18 @@ def _tell_an_endpoint_twice(world: World, reference: str) -> None:
     twice(hooks.deliver, DeliverWebhook(endpoint="told", notice=notice, number=1))
     twice(hooks.give_up, DeliverWebhook(endpoint="given-up", notice=notice, number=1))
     assert POSTED == ["https://told.example/"]
+
+
+def _make_a_file_twice(world: World) -> None:
+    """Make a file of the month that its customer wants of every month."""
+    portal = Database(role_url(world.stack.endpoints.database_url, "portal"), 1)
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    PostgresPortal(portal, CUSTOMER).choose_export("lines", "csv", True, "c-admin", at)
+    portal.dispose()
+    exporting = Exporting(world.outside)
+    due: ExportsDue = world.twice(exporting.due)
+    (file,) = due.exports
+    world.twice(exporting.make, file)
 
 
 def _control_twice(world: World) -> None:
@@ -629,6 +647,8 @@ DEEDS = (
     "publish.await_closed",
     "publish.seal_evidence",
     "publish.seal_month",
+    "exports.due",
+    "exports.make",
     "notify.write",
     "notify.send",
     "webhooks.due",
@@ -779,6 +799,7 @@ def test_a_close_that_is_paused_says_by_whom_and_why(world: World) -> None:
 
 def test_reports_find_the_schedule_that_its_stage_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognition, "schedule_for", None)  # nothing is left to be made
+    monkeypatch.setattr(PostgresJournal, "locked_at", lambda *_: None)  # the invoice was issued after the lock here
     at_hand = FactsAtHand(world.desk.database, world.outside.entity)
     schedules = at_hand.facts(MONTH, 1, {Fact.SCHEDULES}).schedules
     [schedule] = [one for one in schedules if one.contract.startswith(CUSTOMER)]
