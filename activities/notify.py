@@ -70,11 +70,13 @@ class Notify:
         outside.notices.sent(task.notice, message_id, outside.clock.now())
         return NoticeSent(notice=task.notice, sent=True)
 
-    def _address(self, notice: Notice) -> str | None:
+    def _address(self, notice: Notice) -> str:
         if notice.kind in FOR_FINANCE:
             return ", ".join(self.outside.finance)
         contracts = self.outside.terms.contracts(notice.customer)
-        return contracts[-1].email if contracts else None
+        own = contracts[-1].email if contracts else None
+        others = [one for one in self.outside.notices.contacts(notice.customer) if one != (own or "").lower()]
+        return ", ".join([*([own] if own else []), *others])
 
     def _due(self) -> Iterator[Notice]:
         outside, now = self.outside, self.outside.clock.now()

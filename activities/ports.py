@@ -401,6 +401,10 @@ class NoticeBook(Protocol):
         """Return a customer's alerts in force, oldest first."""
         ...
 
+    def contacts(self, customer: str) -> tuple[str, ...]:
+        """Return the addresses a customer is mailed at beside their contract's."""
+        ...
+
     def keep(self, notice: Notice) -> None:
         """Keep a notice, once for its id."""
         ...

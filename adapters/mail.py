@@ -1,5 +1,6 @@
 """Mail: one notice as one message, text and HTML saying the same, handed to an SMTP server."""
 
+import logging
 import smtplib
 import ssl
 from email.message import EmailMessage
@@ -11,6 +12,7 @@ from models.notice import CHOICES, FOR_FINANCE, Addressed
 from models.refusal import Refusal
 
 SECONDS = 20.0
+log = logging.getLogger(__name__)
 
 
 class NoMail(Refusal):
@@ -79,7 +81,8 @@ class SmtpMailer:
                 server.ehlo()
             if self._parts.username:
                 server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
-            server.send_message(message)
+            for refused in server.send_message(message):  # the others have it: sent again, it would come twice to them
+                log.warning("the mail server takes nothing for one of several addresses", extra={"address": refused})
 
     def message(self, addressed: Addressed) -> EmailMessage:
         """Return a notice as a message of two parts that say the same."""

@@ -6,8 +6,12 @@ from pydantic import Field
 
 from models.approval import Person
 from models.money import Currency
+from models.period import Zone
 from models.usage import Identifier
 from models.value import Exact, Instant, Value, fingerprint_of
+
+ADDRESS = r"^[^\s@,;<>\"]+@[^\s@,;<>\"]+$"
+"""One mail address, and nothing that would make it two."""
 
 
 class PortalRole(StrEnum):
@@ -41,6 +45,7 @@ class Guest(Value):
     role: PortalRole
     person: Identifier | None  # of finance; then everything is read only, and logged
     expires_at: Instant
+    zone: Zone | None = None  # times are shown in, where they are no billing days; None: the contract's, or UTC
 
     @property
     def who(self) -> str:
@@ -61,6 +66,17 @@ class PortalUser(Value):
     email: str = Field(pattern=r"^[^\s@]+@[^\s@]+$")
     name: str = Field(min_length=1)
     role: PortalRole
+    zone: Zone | None = None  # as a Guest's
+
+
+class Contact(Value):
+    """An address at a customer that mail goes to beside the contract's."""
+
+    id: str
+    customer: Identifier
+    email: str = Field(pattern=ADDRESS, max_length=254)
+    made_by: str
+    made_at: Instant
 
 
 class Share(Value):

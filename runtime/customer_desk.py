@@ -8,7 +8,7 @@ from billing.alerting import AlertKind, Firing, firings
 from billing.customer_files import FORMATS, KINDS, File, NotAsMade, file_of
 from billing.pool_views import PoolView, Running
 from models.refusal import Refusal
-from models.visitor import Alert, Export
+from models.visitor import Alert, Contact, Export
 from runtime.portal import CustomerBooks
 
 MOST_ALERTS = 50
@@ -19,6 +19,15 @@ HIGHEST = {
     AlertKind.EXPIRES: Decimal(366),
 }
 """The highest threshold an alert may have: an amount, a percentage, or days."""
+
+
+MOST_CONTACTS = 10
+
+
+class TooManyContacts(Refusal):
+    """A customer has as many billing contacts as one may have."""
+
+    remedy = "Take one off first, or use an address that reaches several people."
 
 
 class TooManyAlerts(Refusal):
@@ -63,6 +72,24 @@ class CustomerDesk:
             )
         )
         return self._books.kept.export(export_id)
+
+    def add_contact(self, contact_id: str, email: str) -> Contact:
+        """Have an address mailed beside the contract's, once for its id and once for the address; return it.
+
+        Raises:
+            TooManyContacts: there are MOST_CONTACTS.
+        """
+        contact = Contact(
+            id=contact_id,
+            customer=self._books.customer,
+            email=email.lower(),
+            made_by=self._who,
+            made_at=self._clock.now(),
+        )
+        if not self._books.kept.keep_contact(contact, MOST_CONTACTS):
+            raise TooManyContacts(f"there are {MOST_CONTACTS} contacts already")
+        self._books.kept.looked(self._who, f"billing contact {contact.email}", self._clock.now())
+        return next((one for one in self._books.kept.contacts() if one.email == contact.email), contact)
 
     def choose_export(self, kind: str, form: str, wanted: bool) -> bool:
         """Keep whether a file is made of every month whose invoice is issued from now on; False: there is none such."""

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from models.money import money_text
@@ -57,6 +59,12 @@ def instant(at: datetime, zone: str = "UTC") -> Markup:
     there = at.astimezone(ZoneInfo(zone))
     name = there.tzname() or zone
     return Markup('<time datetime="{}">{} {:%b %Y, %H:%M} {}</time>').format(at.isoformat(), there.day, there, name)
+
+
+@pass_context
+def stamp(context: Context, at: datetime, otherwise: str = "UTC") -> Markup:
+    """Return an instant in the zone of who looks, where they chose one; never of a day or window that is billed."""
+    return instant(at, getattr(context.get("visitor"), "zone", None) or otherwise)
 
 
 def moment(at: datetime, zone: str = "UTC") -> Markup:
@@ -116,6 +124,7 @@ ALL: dict[str, Callable[..., Any]] = {
     "day": day,
     "instant": instant,
     "moment": moment,
+    "stamp": stamp,
     "month": month,
     "short": short,
     "words": words,

@@ -100,6 +100,12 @@ class PostgresNotices:
             rows = session.connection().execute(text(_ALERTS), {"customer": customer})
             return tuple(Alert(**row._mapping) for row in rows)
 
+    def contacts(self, customer: str) -> tuple[str, ...]:
+        """Return the addresses a customer is mailed at beside their contract's, oldest first."""
+        sql = "SELECT email FROM billing_contacts WHERE customer = :it AND ended_at IS NULL ORDER BY made_at, id"
+        with self.database.reading() as session:
+            return tuple(session.connection().execute(text(sql), {"it": customer}).scalars())
+
     def keep(self, notice: Notice) -> None:
         """Keep a notice, once for its id."""
         with self.database.writing() as session:

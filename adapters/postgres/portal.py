@@ -15,13 +15,19 @@ from models.contract import Contract
 from models.correction import Correction
 from models.reconciliation import Reconciliation
 from models.snapshot import Artifact
-from models.visitor import Alert, Export, PortalUser, Share, StandingExport
+from models.visitor import Alert, Contact, Export, PortalUser, Share, StandingExport
 
 _EXPORTS = """
     SELECT e.id, e.customer, e.period, e.kind, e.format, e.statement, e.rows_written, e.sha256, e.made_by, e.made_at,
         s.total, s.currency
     FROM exports e JOIN statements s ON s.fingerprint = e.statement
     WHERE (CAST(:id AS text) IS NULL OR e.id = :id) ORDER BY e.position DESC LIMIT :most
+"""
+_NEW_CONTACT = """
+    INSERT INTO billing_contacts (id, customer, email, made_by, made_at)
+    SELECT :id, :customer, :email, :made_by, :made_at
+    WHERE :most > (SELECT count(*) FROM billing_contacts WHERE ended_at IS NULL)
+    ON CONFLICT DO NOTHING
 """
 _NEW_ALERT = """
     INSERT INTO alerts (id, customer, kind, subject, threshold, currency, made_by, made_at)
@@ -64,8 +70,33 @@ class PostgresPortal:
 
     def users(self) -> tuple[PortalUser, ...]:
         """Return who may see these pages, by id."""
-        rows = self._rows("SELECT id, customer, email, name, role FROM portal_users WHERE active ORDER BY id")
+        rows = self._rows("SELECT id, customer, email, name, role, zone FROM portal_users WHERE active ORDER BY id")
         return tuple(PortalUser.model_validate(dict(row._mapping), strict=False) for row in rows)
+
+    def show_times_in(self, user: str, zone: str | None) -> None:
+        """Keep the zone that times are shown to a user in; None: none of their own."""
+        self._write("UPDATE portal_users SET zone = :zone WHERE id = :user", user=user, zone=zone)
+
+    def contacts(self) -> tuple[Contact, ...]:
+        """Return who is mailed beside the contract's address, oldest first."""
+        rows = self._rows(
+            "SELECT id, customer, email, made_by, made_at FROM billing_contacts WHERE ended_at IS NULL"
+            " ORDER BY made_at, id"
+        )
+        return tuple(Contact(**row._mapping) for row in rows)
+
+    def keep_contact(self, contact: Contact, most: int) -> bool:
+        """Keep a contact, once for its id and its address; return False where it was not: there are `most` in force."""
+        with self.database.writing(self.customer) as session:
+            one_at_a_time(session, f"billing_contacts {self.customer}")
+            session.connection().execute(text(_NEW_CONTACT), {**contact.model_dump(), "most": most})
+            known = text("SELECT id FROM billing_contacts WHERE id = :id OR (email = :email AND ended_at IS NULL)")
+            return session.connection().execute(known, contact.model_dump()).first() is not None
+
+    def end_contact(self, contact: str, at: datetime) -> bool:
+        """Mail a contact no more and return whether there is one of this id; a second time changes nothing."""
+        self._write("UPDATE billing_contacts SET ended_at = :at WHERE id = :id AND ended_at IS NULL", id=contact, at=at)
+        return bool(self._rows("SELECT id FROM billing_contacts WHERE id = :id", id=contact))
 
     def shares(self) -> tuple[Share, ...]:
         """Return the share links, newest first."""

@@ -142,6 +142,7 @@ class PostgresWebSessions:
             role=PortalRole(row.role),
             person=row.person,
             expires_at=row.expires_at,
+            zone=row.zone,
         )
 
     def share(self, token: str, at: datetime) -> Share | None:

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from api import v1
-from api.customers import alerts, exports, invoices, pools, settings, statements, usage, webhooks
+from api.customers import alerts, contacts, exports, invoices, pools, settings, statements, usage, webhooks
 from api.customers.callers import Door
 
 
@@ -13,7 +13,7 @@ def customers_of(door: Door) -> FastAPI:
         "Tieout for customers",
         "What a customer is billed, and why. A key is made in the settings of the pages by an administrator. Amounts"
         " are exact decimals in quotes, stored and never computed here; times are instants in UTC.",
-        [one.router for one in (statements, usage, pools, invoices, exports, alerts, settings, webhooks)],
+        [one.router for one in (statements, usage, pools, invoices, exports, alerts, contacts, settings, webhooks)],
     )
     app.state.door = door
     return app

@@ -31,6 +31,7 @@ class PortalUserRow(Row, table=True):
     name: str
     role: str
     active: bool = True
+    zone: str | None = None
 
 
 class SignInLinkRow(Row, table=True):
@@ -128,6 +129,20 @@ class AlertRow(Row, table=True):
     subject: str
     threshold: Decimal = exact()
     currency: str | None
+    made_by: str
+    made_at: datetime = instant()
+    ended_at: datetime | None = instant(nullable=True)
+
+
+class BillingContactRow(Row, table=True):
+    """An address that mail goes to beside the contract's."""
+
+    __tablename__ = "billing_contacts"
+    __table_args__ = IN_SCHEMA
+
+    id: str = Field(primary_key=True)
+    customer: str
+    email: str
     made_by: str
     made_at: datetime = instant()
     ended_at: datetime | None = instant(nullable=True)

@@ -23,7 +23,15 @@ class Outbox(SimpleNamespace):
 
     def __init__(self, **more: Any) -> None:
         nothing: dict[str, Any] = dict.fromkeys(("unannounced", "uncorrected", "unwatched"), lambda _since: ())
-        super().__init__(**{**nothing, "expiring": lambda _after, _until: (), "alerts": lambda _customer: (), **more})
+        super().__init__(
+            **{
+                **nothing,
+                "expiring": lambda _after, _until: (),
+                "alerts": lambda _customer: (),
+                "contacts": lambda _customer: (),
+                **more,
+            }
+        )
         self.tries: list[str] = []
         self.told: dict[str, str] = {}
 
@@ -99,6 +107,26 @@ def test_a_night_goes_to_all_of_finance_in_one_message() -> None:
     for _ in range(2):
         assert Notify(outside).send(SendNotice(notice=notice.id)).sent
     assert [one.to for one in sent] == ["fin@lumen.example, cfo@lumen.example"]
+
+
+def test_a_notice_goes_to_the_contracts_address_and_to_the_contacts_in_one_message() -> None:
+    notice = Notice(
+        id="invoice_ready/1", kind=NoticeKind.INVOICE_READY, customer="acme", period="2026-10", subject="s",
+        sentences=("s",), path="/", written_at=NOW,
+    )  # fmt: skip
+    sent = list[str]()
+
+    def send(addressed: Addressed) -> str:
+        sent.append(addressed.to)
+        return "<id>"
+
+    for contract, to in (("AP@acme.example", "AP@acme.example, cfo@acme.example"),
+                         (None, "ap@acme.example, cfo@acme.example")):  # fmt: skip
+        outbox = Outbox(notice=lambda _id: notice, contacts=lambda _customer: ("ap@acme.example", "cfo@acme.example"))
+        terms = SimpleNamespace(contracts=lambda _customer, email=contract: (SimpleNamespace(email=email),))
+        mailer = SimpleNamespace(send=send)
+        assert Notify(an_outside(outbox, mailer=mailer, terms=terms)).send(SendNotice(notice=notice.id)).sent
+        assert sent.pop() == to
 
 
 def test_a_notice_without_an_address_is_counted_as_tried_so_that_others_go_first() -> None:

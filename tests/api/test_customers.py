@@ -119,6 +119,19 @@ def test_a_file_of_every_month_is_chosen_listed_and_taken_back(filled: World) ->
     assert program(filled, "bolt").pages(path) == []
 
 
+def test_a_contact_is_added_once_listed_and_ended(filled: World) -> None:
+    acme, path = program(filled), "/v1/contacts"
+    made = acme.post(path, {"email": "CFO@acme.example"}).json()
+    assert (made["email"], made["made_by"].partition(":")[0]) == ("cfo@acme.example", "key")
+    assert acme.post(path, {"email": "cfo@acme.example"}).json() == made  # there already, by whatever key
+    assert acme.pages(path) == [made]
+    for wrong in ("cfo", "a@b, c@d", "a@b\r\nBcc: c@d"):
+        assert acme.post(path, {"email": wrong}).status_code == 422, wrong
+    for _ in range(2):
+        assert acme.post(f"{path}/{made['id']}/end").json() == {"id": made["id"]}
+    assert acme.pages(path) == []
+
+
 def test_an_alert_is_previewed_without_being_set(filled: World) -> None:
     acme, path = program(filled), "/v1/alerts/preview"
     assert acme.get(path, threshold="100.50").json() == {

@@ -24,6 +24,8 @@ BODIES = {
     "/v1/exports": {"month": "2026-10", "kind": "focus", "format": "csv"},
     "/v1/standing-exports": {"kind": "focus", "format": "csv", "wanted": True},
     "/v1/alerts": {"threshold": "100"},
+    "/v1/contacts": {"email": "cfo@hooks.example"},
+    "/v1/contacts/{contact_id}/end": None,
     "/v1/alerts/{alert_id}/end": None,
     "/v1/webhooks/{endpoint_id}/replay": {"notice": "invoice_ready/2026-10"},
     "/v1/webhooks/{endpoint_id}/end": None,
@@ -60,6 +62,7 @@ def bolts(filled: World, app: FastAPI) -> dict[str, str]:
         "reference": "2026-10@1/bolt/USD",
         "export_id": bolt.post("/v1/exports", BODIES["/v1/exports"]).json()["id"],
         "alert_id": bolt.post("/v1/alerts", BODIES["/v1/alerts"]).json()["id"],
+        "contact_id": bolt.post("/v1/contacts", BODIES["/v1/contacts"]).json()["id"],
         "endpoint_id": endpoint(filled, "bolt"),
         "month": "2026-10",
         "day": "2026-10-31",
@@ -76,6 +79,7 @@ UNKNOWN = {
     "reference": "2026-10@1/nobody/USD",
     "export_id": "0" * 32,
     "alert_id": "0" * 32,
+    "contact_id": "0" * 32,
     "endpoint_id": "0" * 16,
     "month": "2026-10",
     "day": "2026-10-31",
@@ -124,7 +128,7 @@ def test_nobody_gets_nothing(filled: World, app: FastAPI, bolts: dict[str, str])
 def test_no_answer_to_acme_speaks_of_bolt(filled: World, app: FastAPI, bolts: dict[str, str]) -> None:
     acme = program(filled, app=app)
     mine = {**bolts, "reference": "2026-10@1/acme/USD"}
-    for path, name in (("/v1/exports", "export_id"), ("/v1/alerts", "alert_id")):
+    for path, name in (("/v1/exports", "export_id"), ("/v1/alerts", "alert_id"), ("/v1/contacts", "contact_id")):
         mine[name] = acme.post(path, BODIES[path]).json()["id"]
     mine["endpoint_id"] = endpoint(filled, "acme")
     for method, path in sorted(questions(app)):

@@ -36,6 +36,7 @@ WRITTEN = (
     "rate_proposals",
     "exports",
     "standing_exports",
+    "billing_contacts",
     "alerts",
     "share_links",
     "notice_choices",

@@ -30,7 +30,10 @@ def act(world: World) -> None:
         token = browser.get("/exports").text.split('name="csrf" value="', 1)[1].split('"', 1)[0]
         for path, data in (
             ("/exports", {"month": "2026-10", "kind": "lines", "format": "csv"}),
+            ("/exports/every-month", {"kind": "focus", "format": "csv", "wanted": "true"}),
             ("/alerts", {"threshold": "100"}),
+            ("/settings/contacts", {"email": f"cfo@{customer}.example"}),
+            ("/settings/zone", {"zone": "Asia/Tokyo"}),
             ("/settings/notices", {"kind": "pool_used", "wanted": "false"}),
             ("/keys", {"name": "books", "writes": "true"}),
             ("/settings/webhooks", {"url": f"https://{customer}.example/", "types": "invoice.ready"}),

@@ -20,6 +20,7 @@ FOREIGN = {
     "export_id": "SELECT id FROM tieout.exports WHERE customer = 'bolt'",
     "share_id": "SELECT id FROM tieout.share_links WHERE customer = 'bolt'",
     "alert_id": "SELECT id FROM tieout.alerts WHERE customer = 'bolt'",
+    "contact_id": "SELECT id FROM tieout.billing_contacts WHERE customer = 'bolt'",
     "key_id": "SELECT id FROM tieout.customer_keys WHERE customer = 'bolt'",
     "endpoint_id": "SELECT id FROM tieout.webhook_endpoints WHERE customer = 'bolt'",
 }
@@ -29,6 +30,7 @@ UNKNOWN = {
     "export_id": "0123456789abcdef",
     "share_id": "0123456789abcdef",
     "alert_id": "0123456789abcdef",
+    "contact_id": "0123456789abcdef",
     "key_id": "0123456789abcdef",
     "endpoint_id": "0123456789abcdef",
 }
@@ -66,6 +68,7 @@ def bolts(filled: World) -> dict[str, str]:
     token = csrf_in(browser.get("/exports").text)
     browser.post("/exports", data={"csrf": token, "month": "2026-10", "kind": "focus", "format": "csv"})
     browser.post("/alerts", data={"csrf": token, "threshold": "100"})
+    browser.post("/settings/contacts", data={"csrf": token, "email": "cfo@bolt.example"})
     browser.post("/keys", data={"csrf": token, "name": "books"})
     browser.post("/shares", data={"csrf": token, "reference": FOREIGN["reference"], "days": "7"})
     browser.post("/settings/webhooks", data={"csrf": token, "url": "https://hooks.example/", "types": "invoice.ready"})

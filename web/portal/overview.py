@@ -38,8 +38,9 @@ async def overview_live(request: Request, since: str = "") -> Response:
         return reader_of(request, guest(request)).stamp()
 
     def read() -> str:
-        face = face_of(request)
-        return face.fragment("portal/overview_now.html", **_shown(reader_of(request, guest(request)), face.clock.now()))
+        face, visitor = face_of(request), guest(request)
+        shown = _shown(reader_of(request, visitor), face.clock.now())
+        return face.fragment("portal/overview_now.html", visitor=visitor, **shown)
 
     return live(request, read, LIVE_SECONDS, stamp, since)
 

@@ -1,21 +1,25 @@
 """Settings: who is told and who may look, which links and keys are out; what the contract says of billing."""
 
 from typing import Annotated
+from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from models.access import CustomerKey, CustomerScope
 from models.notice import CHOICES, NoticeKind
+from models.visitor import ADDRESS
 from models.webhook import EventType
+from runtime.customer_desk import CustomerDesk
 from runtime.sign_in import new_id, new_token
 from web.face import face_of
 from web.portal.reading import reader_of
 from web.portal.webhooks import desk_of
-from web.problem import not_found
+from web.problem import forbidden, not_found
 from web.sessions import AsGuest, MayChange
 
 router = APIRouter()
+ZONES = tuple(sorted(name for name in available_timezones() if "/" in name or name == "UTC"))
 
 
 @router.get("/settings")
@@ -32,6 +36,8 @@ def settings(request: Request, guest: AsGuest) -> Response:
         shares=books.kept.shares(),
         keys=books.kept.program_keys(),
         notices=[(kind.value, kind not in unwanted) for kind in CHOICES],
+        contacts=books.kept.contacts(),
+        zones=ZONES,
         webhooks=desk_of(request, guest),
         types=[one.value for one in EventType],
     )
@@ -64,6 +70,35 @@ def revoke_key(request: Request, guest: MayChange, key_id: str) -> Response:
     if not kept.revoke_key(key_id, now):
         raise not_found()
     kept.looked(guest.who, f"revoked the key {key_id}", now)
+    return RedirectResponse("/settings", 303)
+
+
+@router.post("/settings/contacts")
+def add_contact(
+    request: Request, guest: MayChange, email: Annotated[str, Form(max_length=254, pattern=ADDRESS)]
+) -> Response:
+    """Have an address mailed beside the contract's."""
+    desk = CustomerDesk(reader_of(request, guest), request.app.state.issuer, guest.who, face_of(request).clock)
+    desk.add_contact(new_id(), email)
+    return RedirectResponse("/settings", 303)
+
+
+@router.post("/settings/contacts/{contact_id}/end")
+def end_contact(request: Request, guest: MayChange, contact_id: str) -> Response:
+    """Mail a contact no more."""
+    if not reader_of(request, guest).kept.end_contact(contact_id, face_of(request).clock.now()):
+        raise not_found()
+    return RedirectResponse("/settings", 303)
+
+
+@router.post("/settings/zone")
+def show_times_in(request: Request, guest: AsGuest, zone: Annotated[str, Form(max_length=64)] = "") -> Response:
+    """Keep the zone that times are shown to this user in; none: the contract's. Billing days stay the contract's."""
+    if guest.user is None:
+        raise forbidden("You may look at this, not change it.", "A customer's users choose for themselves.")
+    if zone and zone not in ZONES:
+        raise not_found()
+    reader_of(request, guest).kept.show_times_in(guest.user, zone or None)
     return RedirectResponse("/settings", 303)
 
 

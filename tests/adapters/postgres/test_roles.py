@@ -114,6 +114,7 @@ MAY_WRITE = {
         "tieout.share_links",
         "tieout.exports",
         "tieout.standing_exports",
+        "tieout.billing_contacts",
         "tieout.alerts",
         "tieout.views",
         "tieout.notice_choices",
@@ -232,6 +233,7 @@ def test_row_security_holds_for_the_owner_too(database: Books) -> None:
     assert [row[0] for row in rows] == [
         "alerts",
         "api_writes",
+        "billing_contacts",
         "contracts",
         "correction_steps",
         "corrections",
