@@ -367,6 +367,7 @@ def test_a_dry_run_leaves_nothing_but_what_it_sealed_reconciled_and_rated(
         "reconciliations",
         "reconciliation_uses",
         "findings",
+        "statement_facts",
         "statements",
         "statement_uses",
     }
