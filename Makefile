@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PY := .venv/bin/python
 export PYTHONPATH := $(CURDIR)
+unexport PYTHONDONTWRITEBYTECODE # compiled tests are kept: making them anew each time costs as much as many of them
 MONTH ?= 2026-10
 BOOK ?= demo
 BREAK ?=
@@ -23,7 +24,7 @@ check: .venv/ready
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy .
 	@.venv/bin/lint-imports --no-logo
-	@$(PY) -m pytest -q -m "not stack and not slow and not data" -n 2
+	@TIEOUT_QUICK_LOOP=true $(PY) -m pytest -q -m "not stack and not slow and not data" -n 2
 
 test: .venv/ready
 	@$(PY) -m pytest -q -m "not slow" -n 2 --dist loadgroup

@@ -116,7 +116,7 @@ def check_export(folder: Annotated[Path, typer.Argument(help="An exported folder
         _say_differences(differ)
         if found:
             checks = [check for one in found for check in one.checks]
-            say(f"{len(checks)} checks of {len(found)} customers, {len(differ)} differ.")
+            say(f"Made again: {len(checks)} checks (customers: {len(found)}), {len(differ)} differ.")
         say("The export is as its manifest says." if not wrong else f"not as exported: {', '.join(wrong)}")
     if wrong or differ:
         leave(Exit.CHECK_FAILED)

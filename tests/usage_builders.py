@@ -69,7 +69,6 @@ class SealedTables:
     duplicates: pa.Table
     counts: SourceCounts
     fingerprint: str
-    fingerprint_of_rows: str
 
 
 def sealed(
@@ -79,9 +78,27 @@ def sealed(
     earlier: pa.Table | None = None,
     cuts: sealing.Cuts | None = None,
 ) -> SealedTables:
-    """Return rows sealed as a source's snapshot."""
-    declared = policy or SourcePolicy(grain="event")
-    batch = pa.RecordBatch.from_pylist(list(rows), schema=REPORTED)
+    """Return rows sealed as a source's snapshot; the same rows sealed in the same way are sealed once."""
+    declared, listed = policy or SourcePolicy(grain="event"), list(rows)
+    if earlier is not None:
+        return _sealed(listed, declared, window, earlier, cuts)
+    key = repr((listed, declared, window, cuts))
+    if key not in _KEPT:
+        _KEPT[key] = _sealed(listed, declared, window, None, cuts)
+    return _KEPT[key]
+
+
+_KEPT: dict[str, SealedTables] = {}
+
+
+def _sealed(
+    rows: list[dict[str, Any]],
+    declared: SourcePolicy,
+    window: Period,
+    earlier: pa.Table | None,
+    cuts: sealing.Cuts | None,
+) -> SealedTables:
+    batch = pa.RecordBatch.from_pylist(rows, schema=REPORTED)
     with TemporaryDirectory() as scratch:
         folder, before = Path(scratch) / "seal", Path(scratch) / "earlier.parquet"
         folder.mkdir()
@@ -101,7 +118,6 @@ def sealed(
             duplicates=pq.read_table(found.duplicates).cast(SEALED),
             counts=found.counts,
             fingerprint=found.fingerprint,
-            fingerprint_of_rows=sealing.fingerprint_of_rows(found.rows, declared.match),
         )
 
 

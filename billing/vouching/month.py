@@ -92,7 +92,7 @@ def _two_people(name: str, booked: BookedEvent) -> Check:
     where = (proposal.customer, month_of(event.on))
     verdicts = approval.judge_both(proposal, approved, kinds, event.fingerprint(), where)
     no = [one.message for one in verdicts if not one.taken]
-    said = "; ".join(no) or f"{proposal.person.id}, {approved.person.id}"
+    said = "; ".join(dict.fromkeys(no)) or f"{proposal.person.id}, {approved.person.id}"
     return Check(name=f"{name}: two people", evidence=people, recomputed=said)
 
 

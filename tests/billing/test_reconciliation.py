@@ -15,6 +15,7 @@ from billing.reconciliation.reconcile import NegativeMeter, Reconciled, Resoluti
 from models.period import Period, month_period
 from models.reconciliation import Answer, Cause, Finding, Resolution, Severity
 from models.usage_policy import NoAuthority
+from tests.laws.drawn import drawn_of
 from tests.usage_builders import OCTOBER, START, a_policy, a_slice, days, event, month_of_events
 
 DAILY = str(sum(range(1, 25)))  # month_of_events: 1 + 2 + … + 24 = 300 a day
@@ -299,7 +300,7 @@ def test_a_month_in_a_zone_off_the_hour_loses_and_gains_nothing(zone: str) -> No
     assert all(period.starts_at <= line.starts_at and line.ends_at <= period.ends_at for line in found.lines)
 
 
-@settings(max_examples=20)
+@settings(max_examples=drawn_of(20))
 @given(st.lists(st.tuples(st.floats(0, 743.9), st.integers(1, 10_000)), min_size=1, max_size=40))
 def test_the_usage_lines_sum_to_the_authority(pairs: list[tuple[float, int]]) -> None:
     rows = [event(hour, str(quantity), id=f"e-{n}") for n, (hour, quantity) in enumerate(pairs)]

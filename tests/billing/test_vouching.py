@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from pydantic import ValidationError
 
 from billing import correcting, events, payments
@@ -14,7 +15,7 @@ from billing.corrected import worked_out
 from billing.vouching.month import vouch
 from models.approval import Decision, Person
 from models.close import CORRECTIONS_FROM, DecisionKind, Role
-from models.correction import CorrectionStep, CorrectionTaken, CorrectionView
+from models.correction import Cause, CorrectionRequest, CorrectionStep, CorrectionTaken, CorrectionView, Settlement
 from models.journal import Account, JournalEntry, Posting
 from models.money import ZERO
 from models.statement import Statement
@@ -50,30 +51,40 @@ def decided(kind: DecisionKind, by: Person, subject: str, month: str, when: date
     )  # fmt: skip
 
 
-def credited(statement: Statement = STATEMENT) -> tuple[KeptCorrection, tuple[PostedEntry, ...]]:
-    """Return 12.50 taken off the line of 100.00, approved on the 4th and posted on the 5th of November."""
-    correction = worked_out(CREDIT, statement, None, (), ZERO, next_issued=False, proposed_by="pia", known_at=at(3))
+def corrected(
+    request: CorrectionRequest,
+    again: Statement | None = None,
+    open_month: str = "2026-11",
+    day: int = 5,
+    before: tuple[CorrectionView, ...] = (),
+) -> tuple[KeptCorrection, tuple[PostedEntry, ...]]:
+    """Return a correction of the line of 100.00, approved by cora and posted on a day of November."""
+    known = at(day - 2)
+    one = worked_out(request, STATEMENT, again, before, ZERO, next_issued=False, proposed_by="pia", known_at=known)
     proposed, approves = DecisionKind.PROPOSE_CORRECTION, DecisionKind.APPROVE_CORRECTION
     kept = KeptCorrection(
-        correction=correction,
-        kept_at=at(3),
+        correction=one,
+        kept_at=known,
         steps=tuple(
-            CorrectionTaken(correction=correction.id, step=step, at=at(day), person=person)
-            for step, day, person in (
-                (CorrectionStep.APPROVED, 4, "cora"),
-                (CorrectionStep.SETTLED, 5, None),
-                (CorrectionStep.POSTED, 5, None),
+            CorrectionTaken(correction=one.id, step=step, at=when, person=person)
+            for step, when, person in (
+                (CorrectionStep.APPROVED, at(day - 1), "cora"),
+                (CorrectionStep.SETTLED, at(day), None),
+                (CorrectionStep.POSTED, at(day), None),
             )
         ),
         decisions=(
-            decided(proposed, PIA, correction.request.fingerprint(), "2026-10", at(3)),
-            decided(approves, CORA, correction.fingerprint(), "2026-10", at(4)),
+            decided(proposed, PIA, request.fingerprint(), "2026-10", known),
+            decided(approves, CORA, one.fingerprint(), "2026-10", at(day - 1)),
         ),
     )
-    where = correcting.booking("2026-10", "2026-11", date(2026, 11, 5))
-    view = CorrectionView(correction=correction, steps=kept.steps)
-    made = corrected_entries(correction, statement, [view], ENTRIES, where)
-    return kept, tuple(PostedEntry(entry=entry, at=at(5)) for entry in made)
+    where = correcting.booking("2026-10", open_month, at(day).date())
+    made = corrected_entries(one, STATEMENT, [*before, view_of(kept)], ENTRIES, where)
+    return kept, tuple(PostedEntry(entry=entry, at=at(day)) for entry in made)
+
+
+def view_of(kept: KeptCorrection) -> CorrectionView:
+    return CorrectionView(correction=kept.correction, steps=kept.steps)
 
 
 def written_off(before: tuple[PostedEntry, ...]) -> tuple[BookedEvent, tuple[PostedEntry, ...]]:
@@ -112,7 +123,7 @@ def told(
 def lived(month: str = "2026-11") -> Support:
     """Return an invoice of 100.00: 12.50 credited, 50.00 written off, 60.00 paid, all disputed and lost in December."""
     entries = tuple(PostedEntry(entry=entry, at=at(1)) for entry in ENTRIES)
-    kept, posted = credited()
+    kept, posted = corrected(CREDIT)
     entries += posted
     off, posted = written_off(entries)
     entries += posted
@@ -252,30 +263,55 @@ def test_a_second_correction_counts_the_first_and_not_the_one_that_came_later() 
     support = lived()
     (first,) = support.corrections
     request = a_request(credits={"u": "20.00"}, reason="another outage")
-    view = CorrectionView(correction=first.correction, steps=first.steps)
-    second = worked_out(request, STATEMENT, None, [view], ZERO, next_issued=False, proposed_by="pia", known_at=at(12))
-    assert second.lines[0].before == D("87.50")
-    kept = KeptCorrection(
-        correction=second,
-        kept_at=at(12),
-        steps=tuple(one.model_copy(update={"correction": second.id, "at": at(12)}) for one in first.steps),
-        decisions=(
-            decided(DecisionKind.PROPOSE_CORRECTION, PIA, request.fingerprint(), "2026-10", at(12)),
-            decided(DecisionKind.APPROVE_CORRECTION, CORA, second.fingerprint(), "2026-10", at(12)),
-        ),
-    )
-    where = correcting.booking("2026-10", "2026-11", date(2026, 11, 12))
-    posted = tuple(
-        PostedEntry(entry=entry, at=at(12)) for entry in corrected_entries(second, STATEMENT, [view], ENTRIES, where)
-    )
-    more = {"entries": (*support.entries, *posted), "corrections": (first, kept)}
+    second, posted = corrected(request, day=12, before=(view_of(first),))
+    assert second.correction.lines[0].before == D("87.50")
+    more = {"entries": (*support.entries, *posted), "corrections": (first, second)}
     assert named(support.model_copy(update=more)) == {}
-    alone = named(support.model_copy(update={**more, "corrections": (kept,)}))
-    assert alone[f"correction {second.id}: line 1"] == (
+    alone = named(support.model_copy(update={**more, "corrections": (second,)}))
+    assert alone[f"correction {request.id}: line 1"] == (
         "call.minutes 87.50 USD to 67.50 USD",
         "call.minutes 100.00 USD to 80.00 USD",
     )
     assert f"no document: correction/{CREDIT.id} line 1" in alone
+
+
+AGAIN = a_statement(usage("u", "80.00"), usage("v", "5.00", model="nova-3"))
+
+
+@pytest.mark.parametrize("open_month", ["2026-10", "2026-11"])
+@pytest.mark.parametrize(
+    ("cause", "settlement"),
+    [
+        (Cause.WRONG_RATE, Settlement.CREDIT_NOTE),
+        (Cause.WRONG_RATE, Settlement.BALANCE),
+        (Cause.CONTRACT, Settlement.REFUND),
+        (Cause.LATE_USAGE, Settlement.NEXT_PERIOD),
+        (Cause.WRONG_RATE, Settlement.REBILL),
+        (Cause.DISPUTE, Settlement.VOID),
+    ],
+)
+def test_every_way_to_correct_is_made_again_in_an_open_and_in_a_closed_period(
+    cause: Cause, settlement: Settlement, open_month: str
+) -> None:
+    again = AGAIN if cause.rates_again else None
+    kept, posted = corrected(a_request(cause, settlement), again, open_month)
+    support = Support(
+        month=open_month,
+        customer="acme",
+        entries=(*(PostedEntry(entry=entry, at=at(1)) for entry in ENTRIES), *posted),
+        statements=(STATEMENT, AGAIN),
+        corrections=(kept,),
+    )
+    assert named(support) == {}
+    assert len(posted) == len({one.entry.key for one in posted}) >= 1
+    for one in posted:  # each of its entries with a cent more on its first two lines
+        first, second, *rest = one.entry.postings
+        cent = D("0.01") if first.amount != D("-0.01") and second.amount != D("0.01") else D("0.02")
+        moved = tuple(
+            side.model_copy(update={"amount": side.amount + more}) for side, more in ((first, cent), (second, -cent))
+        )
+        found = named(_with(support, one.entry.model_copy(update={"postings": (*moved, *rest)})))
+        assert set(found) == {f"correction {kept.correction.id}: {one.entry.key} line {line}" for line in (1, 2)}
 
 
 def test_a_booked_event_is_what_two_people_signed() -> None:

@@ -7,8 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from billing.rating.statement import statement_for
+from cli.main import app
+from cli.output import Exit
+from models.refusal import Refusal
 from models.statement import Statement
 from tests.billing.test_recognition_of_rated_months import a_contract, minutes
 
@@ -37,8 +41,17 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def recognize(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder."""
+def recognize(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run the command over a folder's files in this process; return exit code, output and what was said of errors."""
+    named = [str(folder / word) if word.endswith((".yaml", ".json")) else word for word in arguments]
+    result = CliRunner().invoke(app, ["recognize", *named])
+    if isinstance(result.exception, Refusal):
+        return int(Exit.REFUSED), result.stdout, f"{result.exception.code}: {result.exception}"
+    return result.exit_code, result.stdout, result.stderr
+
+
+def process(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, as a process of its own."""
     root = Path(__file__).parents[2]
     return subprocess.run(
         [sys.executable, "-m", "cli", "recognize", *arguments],
@@ -51,9 +64,10 @@ def recognize(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 
 
 def test_entries_and_balances_of_two_months_and_the_fee_of_the_third(files: Path) -> None:
-    run = recognize(files, "--contract", "contract.yaml", "--statement", "both.json", "--through", "2026-03", "--json")
-    assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
+    words = ("--contract", "contract.yaml", "--statement", "both.json", "--through", "2026-03", "--json")
+    code, said, error = recognize(files, *words)
+    assert code == 0, error
+    told = json.loads(said)
     balances = {(row["period"], row["account"]): Decimal(row["balance"]) for row in told["balances"]}
     # January bills its own fee and February's: 4,000 + 90.50; February bills March's: 2,000 + 90.50.
     assert balances["2026-01", "1100"] == Decimal("4090.50")
@@ -65,9 +79,10 @@ def test_entries_and_balances_of_two_months_and_the_fee_of_the_third(files: Path
 
 
 def test_a_file_of_one_statement_and_a_table_for_people(files: Path) -> None:
-    run = recognize(files, "--contract", "contract.yaml", "--statement", "january.json", "--through", "2026-01")
-    assert run.returncode == 0, run.stderr
-    assert "4,090.50" in run.stdout
+    words = ("--contract", "contract.yaml", "--statement", "january.json", "--through", "2026-01")
+    code, said, error = recognize(files, *words)
+    assert code == 0, error
+    assert "4,090.50" in said
 
 
 @pytest.mark.parametrize(
@@ -82,11 +97,11 @@ def test_a_file_of_one_statement_and_a_table_for_people(files: Path) -> None:
 def test_what_is_wrong_is_said_with_its_exit_code(
     files: Path, arguments: tuple[str, ...], code: int, word: str
 ) -> None:
-    run = recognize(files, "--contract", "contract.yaml", *arguments)
-    assert (run.returncode, word in run.stderr) == (code, True), run.stderr
+    left, _, error = recognize(files, "--contract", "contract.yaml", *arguments)
+    assert (left, word in error) == (code, True), error
 
 
-def test_a_statement_without_its_contract_is_refused(files: Path) -> None:
+def test_a_statement_without_its_contract_is_refused_by_the_command_itself(files: Path) -> None:
     (files / "other.yaml").write_text(CONTRACT.replace("acme-2026", "other-2026"))
-    run = recognize(files, "--contract", "other.yaml", "--statement", "january.json", "--through", "2026-01")
+    run = process(files, "--contract", "other.yaml", "--statement", "january.json", "--through", "2026-01")
     assert (run.returncode, "ContractMissing" in run.stderr) == (4, True)

@@ -17,12 +17,13 @@ from models.money import total
 from models.period import first_day, next_month
 from models.statement import LineKind, Pool, RatedLine, Statement
 from tests.adapters.postgres.rows import an_entry
+from tests.laws.drawn import drawn_of
 from tests.statement_builders import a_line, a_pool, a_statement, an_invoice, bought, draw, fee, usage
 
 D = Decimal
 FIRST = "2026-01"
 CENT = D("0.01")
-law = settings(max_examples=40)  # a whole life is up to six statements; 40 of them are a second
+law = settings(max_examples=drawn_of(40))  # a whole life is up to six statements; 40 of them are a second
 
 cents = st.integers(0, 500_000).map(lambda minor: D(minor) / 100)
 

@@ -17,6 +17,7 @@ from models.period import months_between
 from models.statement import LineKind, Statement
 from models.usage import UsageLine
 from tests.billing.rating.builders import a_contract, used
+from tests.laws.drawn import drawn_of
 from tests.statement_builders import an_invoice
 
 MONTHS = tuple(months_between("2026-01", "2026-12"))
@@ -167,7 +168,7 @@ def booked(entries: list[JournalEntry]) -> dict[tuple[str, str], Decimal]:
     st.lists(st.integers(0, 4000), min_size=12, max_size=12),
     st.integers(2, 12),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn_of(60), deadline=None)
 def test_taking_over_at_any_month_changes_nothing_that_is_billed_or_earned_after_it(
     clauses: str, minutes: list[int], taken_in: int
 ) -> None:

@@ -26,10 +26,11 @@ from models.statement import LineKind, Statement
 from tests.billing.test_recognition import a_contract
 from tests.billing.test_recognition_of_rated_months import minutes
 from tests.billing.test_revenue_policies import estimate
+from tests.laws.drawn import drawn_of
 from tests.statement_builders import a_statement, an_invoice, fee, usage
 
 D = Decimal
-law = settings(max_examples=25, deadline=None)
+law = settings(max_examples=drawn_of(25), deadline=None)
 YEAR = tuple(months_between("2026-01", "2026-12"))
 
 
