@@ -26,6 +26,7 @@ from activities.collect import Collect
 from activities.control import Control
 from activities.correct import CorrectDeeds, CorrectionNotApproved, NoCorrection, NotIssuedYet
 from activities.deeds import Outside, WebhookTelling
+from activities.exporting import Exporting
 from activities.invoice import InvoiceDeeds
 from activities.messages import (
     ApplyEvent,
@@ -42,6 +43,7 @@ from activities.messages import (
     CustomerRef,
     DeliverWebhook,
     DraftRef,
+    ExportsDue,
     FinalizeDraft,
     InCatalog,
     IssuedRef,
@@ -94,9 +96,11 @@ from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.drafts import PostgresDrafts
 from adapters.postgres.estimates import PostgresEstimates
 from adapters.postgres.evidence import PostgresEvidence
+from adapters.postgres.exports import PostgresExports
 from adapters.postgres.invoices import PostgresInvoices
 from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.notices import PostgresNotices
+from adapters.postgres.portal import PostgresPortal
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.stripe_events import PostgresEvents
@@ -330,6 +334,7 @@ def _outside(stack: Stack, books: Database) -> Outside:
         webhooks=WebhookTelling(PostgresWebhooks(books), SEALER, Accepting(), "https://portal.example"),
         booked=PostgresBookedEvents(books),
         drafts=PostgresDrafts(books),
+        exports=PostgresExports(books),
         store=S3Store(
             ends.evidence_bucket, stack.state.root / "cache", ends.s3_url, ends.s3_access_key, ends.s3_secret_key, 0
         ),
@@ -394,6 +399,7 @@ def _close_twice(world: World) -> None:
     twice(Notify(outside).write)
     twice(Notify(outside).send, SendNotice(notice=f"invoice_ready/{issued.reference}"))
     _tell_an_endpoint_twice(world, issued.reference)
+    _make_a_file_twice(world)
     _change_a_rate_twice(world, statement.fingerprint)
     watch = WatchDeeds(outside)
     twice(watch.months, WatchTonight(night=date(2026, 11, 1)))
@@ -425,6 +431,19 @@ def _tell_an_endpoint_twice(world: World, reference: str) -> None:
     twice(hooks.deliver, DeliverWebhook(endpoint="told", notice=notice, number=1))
     twice(hooks.give_up, DeliverWebhook(endpoint="given-up", notice=notice, number=1))
     assert POSTED == ["https://told.example/"]
+
+
+def _make_a_file_twice(world: World) -> None:
+    """Make a file that the customer wants of every month."""
+    portal = PostgresPortal(Database(role_url(world.stack.endpoints.database_url, "portal"), 1), CUSTOMER)
+    portal.choose_export("usage", "parquet", True, "c-admin", datetime(2026, 1, 1, tzinfo=UTC))
+    exporting = Exporting(world.outside)
+    due: ExportsDue = world.twice(exporting.due)
+    [task] = due.exports
+    world.twice(exporting.make, task)
+    [made] = portal.exports()
+    assert (made.kind, made.rows_written > 0) == ("usage", True)
+    portal.database.dispose()
 
 
 def _control_twice(world: World) -> None:
@@ -617,6 +636,8 @@ DEEDS = (
     "publish.seal_month",
     "notify.write",
     "notify.send",
+    "exports.due",
+    "exports.make",
     "webhooks.due",
     "webhooks.deliver",
     "webhooks.give_up",
