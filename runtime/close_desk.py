@@ -1,6 +1,7 @@
 """The close desk: a close started by hand, a period tied out and locked; for the terminal and the pages alike."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
@@ -132,18 +133,24 @@ async def tie_out(client: Client, month: str) -> TiedOut:
 async def lock(client: Client, decision: Decision) -> MonthLocked:
     """Lock a period whose tie-outs are signed as they are now; return who was accrued because they wait still.
 
+    A decision that locked it before is answered as it was then.
+
     Raises:
         DecisionNotTaken: something is not signed, or its numbers moved since.
     """
+    workflow_id = f"lock/{decision.period}/{decision.id}"
     try:
-        return await client.execute_workflow(
-            LockPeriod.run,
-            LockMonth(month=decision.period, revision=decision.revision, decision=decision.id, signed=True),
-            id=f"lock/{decision.period}/{decision.id}",
-            task_queue=options.CLOSE_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            static_summary=f"lock {decision.period}",
-        )
+        with suppress(WorkflowAlreadyStartedError):  # it has ended well: the handle shows how
+            return await client.execute_workflow(
+                LockPeriod.run,
+                LockMonth(month=decision.period, revision=decision.revision, decision=decision.id, signed=True),
+                id=workflow_id,
+                task_queue=options.CLOSE_QUEUE,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=f"lock {decision.period}",
+            )
+        return await client.get_workflow_handle_for(LockPeriod.run, workflow_id).result()
     except WorkflowFailureError as failed:
         raise refusal_of(failed) from failed
 

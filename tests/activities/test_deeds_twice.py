@@ -447,15 +447,16 @@ def _tell_an_endpoint_twice(world: World, reference: str) -> None:
 
 
 def _make_a_file_twice(world: World) -> None:
-    """Make a file of the month that its customer wants of every month."""
-    portal = Database(role_url(world.stack.endpoints.database_url, "portal"), 1)
-    at = datetime(2026, 11, 1, tzinfo=UTC)
-    PostgresPortal(portal, CUSTOMER).choose_export("lines", "csv", True, "c-admin", at)
-    portal.dispose()
+    """Make a file that the customer wants of every month."""
+    portal = PostgresPortal(Database(role_url(world.stack.endpoints.database_url, "portal"), 1), CUSTOMER)
+    portal.choose_export("usage", "parquet", True, "c-admin", datetime(2026, 1, 1, tzinfo=UTC))
     exporting = Exporting(world.outside)
     due: ExportsDue = world.twice(exporting.due)
-    (file,) = due.exports
-    world.twice(exporting.make, file)
+    [task] = due.exports
+    world.twice(exporting.make, task)
+    [made] = portal.exports()
+    assert (made.kind, made.rows_written > 0) == ("usage", True)
+    portal.database.dispose()
 
 
 def _control_twice(world: World) -> None:
@@ -647,10 +648,10 @@ DEEDS = (
     "publish.await_closed",
     "publish.seal_evidence",
     "publish.seal_month",
-    "exports.due",
-    "exports.make",
     "notify.write",
     "notify.send",
+    "exports.due",
+    "exports.make",
     "webhooks.due",
     "webhooks.deliver",
     "webhooks.give_up",

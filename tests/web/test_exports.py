@@ -39,3 +39,16 @@ def test_a_file_is_listed_with_the_total_of_its_statement(filled: World) -> None
     assert browser.post("/exports", data=asked).status_code == 303
     [row] = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", browser.get("/exports").text, re.DOTALL)
     assert '<data class="money" value="140">' in row
+
+
+def test_an_invoices_lines_are_the_bytes_of_their_export(filled: World) -> None:
+    browser = filled.signed_in("acme-viewer")
+    token = csrf_in(browser.get("/exports").text)
+    browser.post("/exports", data={"csrf": token, "month": "2026-10", "kind": "lines", "format": "csv"})
+    [path] = re.findall(r'href="(/exports/\w+)"', browser.get("/exports").text)
+    [lines, *_] = re.findall(r'href="(/lines.csv/[^"]+)"', browser.get("/invoices").text)
+    given, made = browser.get(lines), browser.get(path)
+    assert (given.content, given.headers["x-content-sha256"]) == (made.content, made.headers["x-content-sha256"])
+    assert given.headers["content-disposition"] == 'attachment; filename="ACME-2026-10.csv"'
+    assert lines in browser.get("/invoices/2026-10@1/acme/USD").text
+    assert browser.get("/lines.csv/2026-10@1/bolt/USD").status_code == 404

@@ -83,7 +83,13 @@ def test_a_customer_sees_their_own_rows_and_a_name_holds_for_one_transaction(fil
         "INSERT INTO tieout.views (face, customer, who, what, recorded_at) VALUES ('portal', 'bolt', 'x', 'x', now())",
         "INSERT INTO tieout.alerts (id, customer, kind, subject, threshold, made_by, made_at)"
         " VALUES ('a', 'bolt', 'total', '', 1, 'x', now())",
+        "INSERT INTO tieout.standing_exports (customer, kind, format, wanted, chosen_by, recorded_at)"
+        " VALUES ('bolt', 'lines', 'csv', true, 'x', now())",
+        "INSERT INTO tieout.billing_contacts (id, customer, email, made_by, made_at)"
+        " VALUES ('c', 'bolt', 'a@b', 'x', now())",
+        "UPDATE tieout.billing_contacts SET email = 'a@b'",
         "UPDATE tieout.portal_users SET role = 'admin'",
+        "UPDATE tieout.portal_users SET zone = 'UTC', email = 'a@b'",
         "UPDATE tieout.statements SET total = 0",
         "SELECT session_sha256 FROM tieout.web_sessions",
         "SELECT link_sha256 FROM tieout.share_links",
@@ -118,9 +124,11 @@ def test_anothers_alert_and_link_can_be_neither_ended_nor_revoked(filled: World)
     act(filled)
     with filled.books.connect("portal") as connection:
         connection.execute("SELECT set_config('tieout.customer', 'acme', true)")
-        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at"), ("customer_keys", "revoked_at")):
+        for table, column in (("alerts", "ended_at"), ("share_links", "revoked_at"), ("customer_keys", "revoked_at"),
+                              ("billing_contacts", "ended_at")):  # fmt: skip
             changed = connection.execute(f"UPDATE tieout.{table} SET {column} = now() WHERE customer = 'bolt'")
             assert changed.rowcount == 0
+        assert connection.execute("UPDATE tieout.portal_users SET zone = NULL WHERE customer = 'bolt'").rowcount == 0
         connection.commit()
     with filled.books.connect() as owner:
         left = owner.execute("SELECT count(*) FROM tieout.share_links WHERE revoked_at IS NULL").fetchone()

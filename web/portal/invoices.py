@@ -8,6 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from billing.bridge import totals_by_kind
+from billing.customer_files import FORMATS, file_of
 from billing.explained import explanation_of
 from models.draft import DayOfLine
 from models.reports import InvoiceView
@@ -59,6 +60,23 @@ def paper(request: Request, guest: AsGuest, reference: str) -> Response:
     books.kept.looked(guest.who, f"PDF of {reference}", face_of(request).clock.now())
     named = {"Content-Disposition": f'attachment; filename="{view.issued.number}.pdf"'}
     return Response(body, media_type="application/pdf", headers=named)
+
+
+@router.get("/lines.csv/{reference:path}")
+def lines(request: Request, guest: AsGuest, reference: str) -> Response:
+    """Give an invoice's lines as CSV, the bytes that an export of them has."""
+    books = reader_of(request, guest)
+    view = _found(books, reference)
+    statement = books.statement(view.invoice.statement)
+    if statement is None or view.issued is None:
+        raise not_found()
+    made = file_of("lines", "csv", statement, lambda: (), request.app.state.issuer)
+    books.kept.looked(guest.who, f"lines of {reference}", face_of(request).clock.now())
+    named = {
+        "Content-Disposition": f'attachment; filename="{view.issued.number}.csv"',
+        "X-Content-SHA256": made.sha256,
+    }
+    return Response(made.body, media_type=FORMATS["csv"], headers=named)
 
 
 @router.post("/shares")
