@@ -27,8 +27,20 @@ class CloseSummary(Value):
     invoiced: dict[str, Exact]
     locked_at: Instant | None = None
     root: str | None = None
+    invoices: int = 0  # issued
+    ended_at: Instant | None = None  # when its evidence was sealed
     paused_by: Identifier | None = None
     paused_why: str = ""
+
+    @property
+    def customers(self) -> int:
+        """How many customers it has."""
+        return sum(self.states.values())
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took from its opening to its sealed evidence; None while it is under way."""
+        return self.ended_at - self.opened_at if self.ended_at else None
 
     @property
     def paused(self) -> str:

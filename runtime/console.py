@@ -17,6 +17,7 @@ from adapters.postgres.closes import PostgresCloses
 from adapters.postgres.controls import PostgresControls
 from adapters.postgres.desk import PostgresDesk
 from adapters.postgres.journals import PostgresJournal
+from adapters.postgres.progress import PostgresProgress
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
 from adapters.postgres.terms import PostgresTerms
@@ -36,7 +37,8 @@ from models.refusal import Refusal
 from models.reports import CloseSummary, OpenFinding, RatedView, Report
 from models.statement import Statement
 from models.value import fingerprint_of
-from runtime import close_desk, list_changes, rate_drafts, reports
+from runtime import close_desk, list_changes, rate_drafts, reports, schedule
+from runtime.attempts import Attempt, attempt_of
 from runtime.clock import SystemClock
 from runtime.comparisons import Comparisons
 from runtime.desk import DeskDoor, kept, refuse_role
@@ -131,6 +133,7 @@ class Console:
         self.catalog = PostgresCatalog(database)
         self.controls = PostgresControls(database)
         self.rate_changes = PostgresRateChanges(database)
+        self.progress = PostgresProgress(database)
         self.clock = clock or SystemClock()
         self.zone = zone
         self.links = links or Links()
@@ -349,6 +352,16 @@ class Console:
             except Refusal as refusal:
                 refused[customer] = refusal.what
         return refused
+
+    async def next_close(self) -> datetime | None:
+        """Return when the scheduler starts a close next; None where it does not, or nobody answers."""
+        found = await self.reach.asked(schedule.describe)
+        return next(iter(found.info.next_action_times), None) if found else None
+
+    async def attempt(self, month: str, revision: int, customer: str) -> Attempt | None:
+        """Return the deed that a customer's close tries again; None where none is, or nobody answers."""
+        workflow_id = customer_close_id(month, revision, customer)
+        return await self.reach.asked(lambda client: attempt_of(client, workflow_id))
 
     async def findings(self) -> FindingDesk:
         """Return the desk for findings, as whose session is given to it."""

@@ -1,15 +1,19 @@
 """Reach: the way from the pages to the workflows, and whether they answer."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from models.refusal import Refusal
 
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 CONNECT_WITHIN_SECONDS = 3.0
 ANSWER_WITHIN = timedelta(seconds=1)
 """How long a page waits at most for the answer."""
@@ -58,3 +62,13 @@ class Reach:
             except (TemporalUnreachable, TimeoutError):
                 self._answered = False
         return self._answered
+
+    async def asked(self, question: Callable[[Client], Awaitable[Answer | None]]) -> Answer | None:
+        """Return what the workflows say to a question that a page can do without; None where they say nothing."""
+        if not await self.answers():
+            return None
+        try:
+            return await asyncio.wait_for(question(await self.client()), ANSWER_WITHIN.total_seconds())
+        except (TemporalUnreachable, TimeoutError, RPCError) as error:
+            log.info("reach.no_answer", extra={"reason": str(error)})
+            return None

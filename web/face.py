@@ -1,7 +1,7 @@
 """Face: what a page of either app needs to be made: templates, clock, sessions, and who is looking."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -70,6 +70,7 @@ class Face:
     sessions: PostgresWebSessions
     clock: Clock
     embedded: bool = False
+    periods: Callable[[], Sequence[str]] = tuple  # finance's pages go from one to another by them
 
     def __post_init__(self) -> None:
         if not self.secure and urlsplit(self.url).hostname not in LOOPBACK:

@@ -1,7 +1,7 @@
 """Filters: how stored values are written on a page. They format; they compute nothing."""
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
@@ -83,6 +83,14 @@ def short(fingerprint: str) -> Markup:
     return Markup(f'<code title="{escape(fingerprint)}">{escape(fingerprint[:SHORT])}</code>')
 
 
+def span(time: timedelta) -> str:
+    """Return a length of time in its two largest units: 3 d 4 h, 18 s."""
+    seconds = int(time.total_seconds())
+    units = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("min", seconds // 60 % 60), ("s", seconds % 60))
+    first = next((place for place, (_, count) in enumerate(units) if count), len(units) - 1)
+    return " ".join(f"{count} {name}" for name, count in units[first : first + 2] if count) or "0 s"
+
+
 def words(name: str) -> str:
     """Return a name of ours as words: needs_attention, needs attention."""
     return name.replace("_", " ")
@@ -99,6 +107,7 @@ def state(name: str) -> Markup:
 
 STATES = {
     "running": ("\N{CLOCKWISE OPEN CIRCLE ARROW}", "quiet"),
+    "retrying": ("\N{CLOCKWISE OPEN CIRCLE ARROW}", "wait"),
     "open": ("\N{WHITE CIRCLE}", "quiet"),
     "waiting": ("\N{CIRCLE WITH RIGHT HALF BLACK}", "wait"),
     "paused": ("\N{DOUBLE VERTICAL LINE}", "wait"),
@@ -127,6 +136,7 @@ ALL: dict[str, Callable[..., Any]] = {
     "stamp": stamp,
     "month": month,
     "short": short,
+    "span": span,
     "words": words,
     "state": state,
 }

@@ -41,6 +41,8 @@ _CLOSES = """
               WHERE u.period = c.period AND u.revision = c.revision GROUP BY u.state ORDER BY 1) AS states,
         ARRAY(SELECT i.currency || ' ' || sum(i.total) FROM issued_invoices o JOIN invoices i USING (reference)
               WHERE i.period = c.period AND i.revision = c.revision GROUP BY i.currency ORDER BY 1) AS invoiced,
+        (SELECT count(*) FROM issued_invoices o JOIN invoices i USING (reference)
+         WHERE i.period = c.period AND i.revision = c.revision) AS invoices, r.recorded_at AS ended_at,
         p.person AS paused_by, p.reason AS paused_why
     FROM closes c
     LEFT JOIN LATERAL (
@@ -132,7 +134,7 @@ _ISSUED = """
         AND NOT EXISTS (SELECT FROM superseded_invoices u WHERE u.reference = i.reference)
     ORDER BY s.period, i.revision
 """
-_RATED = """
+RATED = """
     WITH before AS (
         SELECT DISTINCT ON (b.contract) b.contract, b.fingerprint, b.total, b.currency
         FROM statements b
@@ -229,6 +231,8 @@ class Books:
                 invoiced={currency: Decimal(total) for currency, total in map(str.split, row.invoiced)},
                 locked_at=row.locked_at,
                 root=row.root,
+                invoices=row.invoices,
+                ended_at=row.ended_at,
                 paused_by=row.paused_by,
                 paused_why=row.paused_why or "",
             )
@@ -337,7 +341,7 @@ class Books:
 
     def rated(self, month: str, revision: int = 1) -> tuple[RatedView, ...]:
         """Return a close's statements by their numbers, each beside the month before's, by customer."""
-        rows = self._rows(_RATED, month=month, revision=revision, before=next_month(month, -1))
+        rows = self._rows(RATED, month=month, revision=revision, before=next_month(month, -1))
         return tuple(RatedView(**row._mapping) for row in rows)
 
     def stamp(self) -> str:

@@ -53,3 +53,24 @@ def test_pages_made_in_a_row_ask_once() -> None:
     at[0] += ASK_EVERY_SECONDS
     assert asyncio.run(reach.answers())
     assert server.asked == 2
+
+
+def test_what_a_page_can_do_without_is_nothing_where_nobody_answers() -> None:
+    async def question(client: Any) -> str | None:
+        return "three tries"
+
+    async def refused(client: Any) -> str | None:
+        raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+
+    async def slow(client: Any) -> str | None:
+        await asyncio.Event().wait()
+        return None
+
+    server = Server()
+    reach = Reach(server.connect)
+    assert asyncio.run(reach.asked(question)) == "three tries"
+    assert asyncio.run(reach.asked(refused)) is None
+    assert asyncio.run(reach.asked(slow)) is None
+    server.up = False  # it answered a moment ago, so that is not asked again
+    assert asyncio.run(reach.asked(question)) is None
+    assert asyncio.run(Reach(None).asked(question)) is None

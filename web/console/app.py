@@ -1,5 +1,6 @@
 """Finance's app: closes as the books have them, and what a person may do about them."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
@@ -19,6 +20,7 @@ from web.console import (
     invoices,
     journal,
     period,
+    picker,
     rate_drafts,
     rates,
     reports,
@@ -31,7 +33,7 @@ TITLE = "Close"
 
 def console_of(face: Face, console: Console, provider: Provider, word: str) -> FastAPI:
     """Return the app: the sign-in at a provider, and the pages over a reader of the books."""
-    app = app_of(face, form_action=provider.issuer)
+    app = app_of(replace(face, periods=console.progress.periods), form_action=provider.issuer)
     app.state.console = console
     app.state.portal_url = None
     by_provider(app, provider, word)
@@ -51,8 +53,8 @@ def console_of(face: Face, console: Console, provider: Provider, word: str) -> F
         return RedirectResponse("/close", 303)
 
     for pages in (
-        closes, exceptions, approval, customers, invoices, period, journal, reports, rate_drafts, rates, contracts,
-        audit,
+        picker, closes, exceptions, approval, customers, invoices, period, journal, reports, rate_drafts, rates,
+        contracts, audit,
     ):  # fmt: skip
         app.include_router(pages.router)
     return app

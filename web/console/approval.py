@@ -23,6 +23,10 @@ APPROVERS = (Role.APPROVER, Role.CONTROLLER)
 Approver = Annotated[Visitor, Depends(having(*APPROVERS))]
 MOST_CHANGES = 200
 """Changes a page lists, the largest first; the CSV has all."""
+WAITING_COLUMNS = (
+    "customer", "total", "currency", "prior_total", "prior_currency", "change", "lines", "statement", "open_findings",
+    "why",
+)  # fmt: skip
 FLUX_COLUMNS = (
     "customer", "product", "currency", "before", "now", "change", "volume", "mix", "price", "new", "lost", "late",
     "explain",
@@ -115,6 +119,21 @@ def _changed(request: Request, person: Visitor, month: str, revision: int, befor
         moved=list_changes.moved(console.books, before, listed(found.clean), found.standings),
         to=back(month, revision, "/approval"),
     )
+
+
+@router.get("/close/{month}/approval.csv", dependencies=[Depends(visitor)])
+def approval_csv(request: Request, month: Month, revision: Revision = 1) -> Response:
+    """Return what waits for a signature as it is shown."""
+    known(request, month, revision)
+    rows = [
+        (
+            one.standing.customer, one.rated.total, one.rated.currency, one.rated.prior_total,
+            one.rated.prior_currency, one.rated.change, one.rated.lines, one.rated.statement, one.open_findings,
+            one.standing.detail,
+        )
+        for one in console_of(request).approval(month, revision).waiting
+    ]  # fmt: skip
+    return download(f"approval-{month}@{revision}", WAITING_COLUMNS, rows)
 
 
 @router.get("/close/{month}/flux.csv", dependencies=[Depends(visitor)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
+from anyio import from_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -38,13 +39,35 @@ TAKEN_WITHIN_SECONDS = 5.0
 LIST = "console/closes_list.html"
 ONE = "console/close_live.html"
 Starter = Annotated[Visitor, Depends(having(*sorted(STARTERS)))]
+CLOSES = (
+    "month", "revision", "opened_at", "started_by", "customers", "invoices", "currency", "invoiced", "ended_at",
+    "locked_at", "paused", "evidence",
+)  # fmt: skip
 COLUMNS = ("customer", "stage", "state", "total", "currency", "ending", "statement", "detail", "since")
 
 
 @router.get("/close")
 def closes(request: Request, person: SignedIn) -> Response:
     """Show the periods."""
-    return face_of(request).page(request, "console/closes.html", visitor=person, **_list(request))
+    next_at, zone = from_thread.run(console_of(request).next_close), console_of(request).zone
+    return face_of(request).page(
+        request, "console/closes.html", visitor=person, next_at=next_at, zone=zone, **_list(request)
+    )
+
+
+@router.get("/close.csv", dependencies=[Depends(visitor)])
+def closes_csv(request: Request) -> Response:
+    """Return the periods as they are shown, one row for each currency invoiced."""
+    rows = [
+        (
+            one.month, one.revision, one.opened_at.isoformat(), " ".join(one.starters), one.customers, one.invoices,
+            currency, amount, one.ended_at.isoformat() if one.ended_at else None,
+            one.locked_at.isoformat() if one.locked_at else None, one.paused, one.root,
+        )
+        for one in console_of(request).closes()
+        for currency, amount in (one.invoiced.items() or ((None, None),))
+    ]  # fmt: skip
+    return download("closes", CLOSES, rows)
 
 
 @router.get("/live/close", dependencies=[Depends(visitor)])
@@ -154,6 +177,7 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         raise not_found()
     standings = console.books.standings(month, revision)
     open_findings = console.books.exceptions(month, revision)
+    sealed = console.progress.sealed(month, revision)
     return {
         "close": summary,
         "month": month,
@@ -168,6 +192,9 @@ def _of(request: Request, month: str, revision: int, stage: str | None, state: s
         "open_findings": open_findings,
         "at_risk": console.at_risk(open_findings),
         "links": console.links,
+        "sealed": sealed,
+        "totals": console.progress.totals(month, revision),
+        "happened": console.progress.happened(month, revision, sealed, standings),
         **reach(request, standings),
         "filters": {"stage": stage, "state": state},
     }

@@ -3,22 +3,29 @@
 from http import HTTPStatus
 from typing import Annotated
 
+from anyio import from_thread
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from billing.statement_changes import changes
-from models.close import DecisionKind, Role, Standing
+from models.close import DecisionKind, Role, Standing, State
 from models.visitor import Visitor
+from runtime.attempts import Attempt
 from runtime.desk import DecisionNotTaken
 from runtime.sign_in import link_to, new_id, new_token
 from web.console.reading import Key, Month, Reason, Revision, back, console_of, new_key, reach
 from web.face import face_of
 from web.problem import not_found
-from web.sessions import VIEW_AS_LASTS, SignedIn, having, token_in
+from web.sessions import VIEW_AS_LASTS, SignedIn, having, token_in, visitor
+from web.tables import download
 
 router = APIRouter()
 Customer = Annotated[str, Path(max_length=200)]
 Finance = Annotated[Visitor, Depends(having(Role.PREPARER, Role.APPROVER, Role.CONTROLLER, Role.ENGINEER))]
+LINE_COLUMNS = (
+    "line", "kind", "description", "meter", "model", "clause", "from", "until", "quantity", "unit", "amount",
+    "currency", "explanation",
+)  # fmt: skip
 ON_STATEMENT = frozenset({DecisionKind.APPROVE, DecisionKind.REJECT})
 ON_STAGE = frozenset({DecisionKind.RETRY, DecisionKind.CORRECT, DecisionKind.SKIP})
 
@@ -44,8 +51,25 @@ def customer_close(
         link=console.links.customer(month, revision, customer),
         may={role.value for role in person.person.roles},
         key=new_key(),
+        attempt=_attempt(request, standing),
         **reach(request, [standing]),
     )
+
+
+@router.get("/close/{month}/customers/{customer}/lines.csv", dependencies=[Depends(visitor)])
+def lines_csv(request: Request, month: Month, customer: Customer, revision: Revision = 1) -> Response:
+    """Return the lines of a customer's statement as they are shown."""
+    standing = _standing(request, month, revision, customer)
+    statement = console_of(request).books.statement(standing.references.get("statement", ""))
+    rows = [
+        (
+            line.id, line.kind.value, line.description, line.meter, line.dimensions.get("model"), line.clause,
+            line.service_from.isoformat(), line.service_until.isoformat(), line.billed_quantity, line.unit,
+            line.amount, statement.currency, line.explanation.sentence,
+        )
+        for line in statement.lines
+    ] if statement else []  # fmt: skip
+    return download(f"lines-{month}@{revision}", LINE_COLUMNS, rows)
 
 
 @router.post("/close/{month}/customers/{customer}/decide")
@@ -117,6 +141,14 @@ def _changed(
         now_as=now,
         lines=changes(before, after),
     )
+
+
+def _attempt(request: Request, standing: Standing) -> Attempt | None:
+    """Return what is tried again for a customer whose stage runs; from a page's thread."""
+    if standing.state is not State.RUNNING:
+        return None
+    asked = (standing.month, standing.revision, standing.customer)
+    return from_thread.run(console_of(request).attempt, *asked)
 
 
 def _standing(request: Request, month: str, revision: int, customer: str) -> Standing:

@@ -11,7 +11,8 @@ from models.control import PeriodState, TieOutName
 from models.visitor import Visitor
 from web.console.reading import Month, Reason, Revision, back, console_of, known, reach
 from web.face import face_of
-from web.sessions import SignedIn, having, token_in
+from web.sessions import SignedIn, having, token_in, visitor
+from web.tables import download
 
 router = APIRouter()
 SIGNERS = (Role.PREPARER, Role.APPROVER, Role.CONTROLLER)
@@ -38,6 +39,18 @@ def period(request: Request, person: SignedIn, month: Month, revision: Revision 
         may={role.value for role in person.person.roles},
         **reach(request, console.books.standings(month, revision)),
     )
+
+
+@router.get("/close/{month}/period.csv", dependencies=[Depends(visitor)])
+def period_csv(request: Request, month: Month, revision: Revision = 1) -> Response:
+    """Return both sides' numbers of every tie-out as they are shown."""
+    known(request, month, revision)
+    rows = [
+        (kept.tie_out.name.value, line.subject, line.left, line.right, line.unit, kept.tie_out.fingerprint())
+        for kept in console_of(request).period(month, revision).tie_outs
+        for line in kept.tie_out.lines
+    ]
+    return download(f"tie-outs-{month}@{revision}", ("tie_out", "of", "left", "right", "unit", "fingerprint"), rows)
 
 
 @router.post("/close/{month}/period/tie-out")

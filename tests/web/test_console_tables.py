@@ -1,0 +1,39 @@
+"""What a page of a close shows is to be had as CSV, number by number."""
+
+import pytest
+from fastapi import FastAPI
+
+from adapters.postgres.closes import PostgresCloses
+from models.close import Stage, State
+from tests.statement_builders import fee, usage
+from tests.web.conftest import NOON, World
+from tests.web.test_changed import keep
+from tests.web.test_console import MONTH, browser, console
+
+__all__ = ["console"]
+pytestmark = pytest.mark.stack
+
+
+def test_the_statements_that_wait_and_their_lines_are_what_the_page_shows(console: FastAPI, world: World) -> None:
+    name, _ = keep(world, usage("calls", "100.00", model="nova-3"), fee("f", "50.00", "2026-10-01", "2026-11-01"))
+    audra = browser(console, world, "audra")
+    waiting = audra.get(f"/close/{MONTH}/approval.csv").text.splitlines()
+    assert waiting[1:] == [f"acme,150,USD,,,,2,{name},0,1 to approve"]
+    lines = audra.get(f"/close/{MONTH}/customers/acme/lines.csv").text.splitlines()
+    assert [line.split(",")[:5] for line in lines[1:]] == [
+        ["calls", "usage", "usage calls", "call.minutes", "nova-3"],
+        ["f", "fee", "fee f", "", ""],
+    ]
+    assert "150.00" in audra.get(f"/close/{MONTH}/approval").text.replace(",", "")
+
+
+def test_the_periods_are_a_row_for_each_currency(console: FastAPI, world: World) -> None:
+    closes = PostgresCloses(world.books.as_role("worker"))
+    closes.project(MONTH, 1, "bolt", Stage.APPROVE, State.WAITING, NOON)
+    audra = browser(console, world, "audra")
+    [row] = audra.get("/close.csv").text.splitlines()[1:]
+    assert row.split(",")[:2] == [MONTH, "1"]
+    assert row.split(",")[3:8] == ["pia", "2", "0", "", ""]
+    page = audra.get("/close").text
+    assert "0 of 2" in page
+    assert "under way" in page
