@@ -94,6 +94,12 @@ class FolderNotEmpty(Refusal):
     remedy = "Name a folder that does not exist yet."
 
 
+class NotAnExport(Refusal):
+    """A folder has no manifest: nothing says what should be in it."""
+
+    remedy = "Name a folder that tieout audit export wrote, whole."
+
+
 def export(
     database: Database, control: ControlName, month: str, folder: Path, at: datetime, entity: Entity = DEFAULT
 ) -> ControlManifest:
@@ -144,7 +150,13 @@ def supports(folder: Path) -> Iterator[Support]:
 
 
 def differing(folder: Path) -> tuple[str, ...]:
-    """Return the files of an export that are not as its manifest says: changed, missing or added."""
+    """Return the files of an export that are not as its manifest says: changed, missing or added.
+
+    Raises:
+        NotAnExport: there is no manifest.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise NotAnExport("no manifest is in it", folder=folder)
     manifest = ControlManifest.from_text((folder / MANIFEST).read_text())
     named = {one.name: one.sha256 for one in manifest.files}
     there = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}

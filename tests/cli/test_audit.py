@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from models.control_evidence import ControlManifest, EvidenceFile
+from runtime.control_evidence import NotAnExport
 from tests.billing.test_vouching import lived
 
 AT = datetime(2026, 12, 1, tzinfo=UTC)
@@ -50,6 +51,12 @@ def test_a_forged_amount_is_told_by_document_line_and_both_amounts_though_the_ma
     told = json.loads(checked(folder, "--json").stdout)
     assert told["differing"] == []
     assert {check["name"] for one in told["verified"] for check in one["checks"]} >= {"event write_off-1: two people"}
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
+    run = checked(tmp_path)
+    assert isinstance(run.exception, NotAnExport)
+    assert "audit export" in run.exception.remedy
 
 
 def test_a_changed_file_is_named_and_not_read(tmp_path: Path) -> None:
