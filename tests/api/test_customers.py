@@ -4,11 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from api.pages import Cursor
 from models.access import CustomerScope
 from tests.api.test_tenants import endpoint
 from tests.api.world import client_of, customers_app, program
 from tests.web.conftest import World, csrf_in
 from tests.web.filled import PAPER
+from tests.web.test_webhooks import delivered_to
 
 pytestmark = pytest.mark.stack
 
@@ -102,6 +104,22 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
     for body in ({"threshold": "5", "pool": "pool"}, {"kind": "pool", "threshold": "5", "pool": "none"},
                  {"kind": "pool", "threshold": "5"}):  # fmt: skip
         assert acme.post("/v1/alerts", body).status_code == 404, body
+
+
+def test_deliveries_are_told_page_by_page_to_the_first(filled: World) -> None:
+    acme, added = program(filled), delivered_to(filled)
+    path = f"/v1/webhooks/{added}/deliveries"
+    whole = [(one["delivery"]["notice"], one["delivery"]["number"], one["newest"]) for one in acme.pages(path)]
+    assert whole == [
+        ("invoice_ready/acme/2", 2, True),
+        ("invoice_ready/acme/2", 1, False),
+        ("invoice_ready/acme/1", 1, True),
+    ]
+    paged = acme.pages(path, limit=1)
+    assert [(one["delivery"]["notice"], one["delivery"]["number"], one["newest"]) for one in paged] == whole
+    assert [len(one["attempts"]) for one in paged] == [0, 2, 1]
+    for after in (("x",), ("invoice_ready/acme/2", "many"), ("invoice_ready/acme/2", "0"), ("a", "9" * 30)):
+        assert acme.get(path, cursor=Cursor(after=after).text()).status_code == 422, after
 
 
 def test_a_file_of_every_month_is_chosen_listed_and_taken_back(filled: World) -> None:
