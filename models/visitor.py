@@ -10,8 +10,9 @@ from models.period import Zone
 from models.usage import Identifier
 from models.value import Exact, Instant, Value, fingerprint_of
 
-ADDRESS = r"^[^\s@,;<>\"]+@[^\s@,;<>\"]+$"
-"""One mail address, and nothing that would make it two."""
+_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+ADDRESS = rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(\.{_LABEL})*$"
+"""One mail address, as a browser's field takes it (HTML, valid e-mail address): ASCII, which every server takes."""
 
 
 class PortalRole(StrEnum):

@@ -65,7 +65,7 @@ class Delivery(Value):
 
     endpoint: Identifier
     notice: Identifier
-    number: int = Field(ge=1)
+    number: int = Field(ge=1, lt=2**31)
 
 
 class Outcome(StrEnum):

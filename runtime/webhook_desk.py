@@ -65,9 +65,11 @@ class WebhookDesk:
             raise NoSuchEndpoint("there is no such endpoint", endpoint=endpoint)
         return found[0]
 
-    def deliveries(self, endpoint: str) -> tuple[DeliveryView, ...]:
-        """Return the newest deliveries to an endpoint, with every try."""
-        return self._book.deliveries(endpoint, MOST_DELIVERIES)
+    def deliveries(
+        self, endpoint: str, most: int = MOST_DELIVERIES, before: Delivery | None = None
+    ) -> tuple[DeliveryView, ...]:
+        """Return the newest deliveries to an endpoint (asked for before another), with every try."""
+        return self._book.deliveries(endpoint, most, before)
 
     def add(self, customer: str, url: str, types: Sequence[EventType], by: str) -> tuple[Endpoint, str]:
         """Add an endpoint and return it with its secret, which is told this once.

@@ -54,22 +54,28 @@ _ENDPOINTS = """
     ORDER BY made_at, id
 """
 _SECRETS_SINCE = "SELECT endpoint, max(made_at) AS made_at FROM webhook_secrets GROUP BY endpoint"
-_DELIVERIES = """
-    SELECT d.endpoint, d.notice, d.number, d.asked_by, d.asked_at, n.body, o.outcome,
-        d.number = max(d.number) OVER (PARTITION BY d.endpoint, d.notice) AS newest
-    FROM webhook_deliveries d
+_SHOWN = """
+    SELECT endpoint, notice, number, asked_by, asked_at, position FROM webhook_deliveries
+    WHERE endpoint = :endpoint AND (CAST(:notice AS text) IS NULL OR position < (
+        SELECT b.position FROM webhook_deliveries b
+        WHERE (b.endpoint, b.notice, b.number) = (:endpoint, :notice, CAST(:number AS integer))
+    ))
+    ORDER BY position DESC LIMIT :most
+"""
+_DELIVERIES = f"""
+    SELECT d.endpoint, d.notice, d.number, d.asked_by, d.asked_at, n.body, o.outcome, NOT EXISTS (
+        SELECT FROM webhook_deliveries l
+        WHERE (l.endpoint, l.notice) = (d.endpoint, d.notice) AND l.number > d.number
+    ) AS newest
+    FROM ({_SHOWN}) d
     JOIN notices n ON n.id = d.notice
     LEFT JOIN webhook_outcomes o ON (o.endpoint, o.notice, o.number) = (d.endpoint, d.notice, d.number)
-    WHERE d.endpoint = :endpoint
-    ORDER BY d.position DESC LIMIT :most
+    ORDER BY d.position DESC
 """
-_ATTEMPTS = """
+_ATTEMPTS = f"""
     SELECT a.endpoint, a.notice, a.number, a.status, a.milliseconds, a.detail, a.tried_at
     FROM webhook_attempts a
-    JOIN (
-        SELECT endpoint, notice, number FROM webhook_deliveries
-        WHERE endpoint = :endpoint ORDER BY position DESC LIMIT :most
-    ) shown USING (endpoint, notice, number)
+    JOIN ({_SHOWN}) d USING (endpoint, notice, number)
     ORDER BY a.position
 """
 _LAST = """
@@ -217,13 +223,14 @@ class PostgresWebhooks:
         last = {row.endpoint: _attempt(row) for row in self._rows(_LAST)}
         return tuple(EndpointView(endpoint=one, secret_since=since[one.id], last=last.get(one.id)) for one in found)
 
-    def deliveries(self, endpoint: str, most: int) -> tuple[DeliveryView, ...]:
-        """Return the newest deliveries to an endpoint, newest first, with every try."""
+    def deliveries(self, endpoint: str, most: int, before: Delivery | None = None) -> tuple[DeliveryView, ...]:
+        """Return the newest deliveries to an endpoint (asked for before another), newest first, with every try."""
+        named = {"notice": before.notice if before else None, "number": before.number if before else None}
         tries: dict[Delivery, list[Attempt]] = defaultdict(list)
-        for row in self._rows(_ATTEMPTS, endpoint=endpoint, most=most):
+        for row in self._rows(_ATTEMPTS, endpoint=endpoint, most=most, **named):
             one = _attempt(row)
             tries[one.delivery].append(one)
-        return tuple(_view(row, tries) for row in self._rows(_DELIVERIES, endpoint=endpoint, most=most))
+        return tuple(_view(row, tries) for row in self._rows(_DELIVERIES, endpoint=endpoint, most=most, **named))
 
     def _endpoints(self, endpoint: str | None = None) -> tuple[Endpoint, ...]:
         rows = self._rows(_ENDPOINTS, id=endpoint, customer=self.customer)

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.answers import tagged, told
 from api.customers.callers import AsOnce, Caller, Reader, Writer
-from api.pages import AsPages, Page, at_place, count_place, page_of
+from api.pages import AsPages, Cursor, Page, at_place, none_of_ours, page_of
 from api.refused import not_found
 from api.v1 import Name
 from models.value import Frozen
@@ -50,9 +50,12 @@ def endpoint(request: Request, caller: Reader, endpoint_id: EndpointId) -> Respo
 
 @router.get("/webhooks/{endpoint_id}/deliveries", response_model=Page[DeliveryView])
 def deliveries(request: Request, caller: Reader, asked: AsPages, endpoint_id: EndpointId) -> Response:
-    """List the newest deliveries to an endpoint, newest first, each with every try."""
+    """List the deliveries to an endpoint, newest first, each with every try."""
     _found(caller, endpoint_id)
-    rows, following = page_of(caller.webhooks.deliveries(endpoint_id), _place, asked, newest_first=True)
+    before = _before(endpoint_id, asked.cursor) if asked.cursor else None
+    found = caller.webhooks.deliveries(endpoint_id, asked.limit + 1, before)
+    rows = found[: asked.limit]
+    following = _place(rows[-1].delivery).text() if len(found) > len(rows) else None
     return tagged(request, Page[DeliveryView](items=rows, next=following))
 
 
@@ -91,5 +94,14 @@ def _found(caller: Caller, endpoint_id: str) -> EndpointView:
         raise not_found() from missing
 
 
-def _place(one: DeliveryView) -> tuple[str, ...]:
-    return at_place(one.asked_at), one.delivery.notice, count_place(one.delivery.number)
+def _place(one: Delivery) -> Cursor:
+    return Cursor(after=(one.notice, str(one.number)))
+
+
+def _before(endpoint_id: str, cursor: Cursor) -> Delivery:
+    """Return the delivery a page ended with; raises Problem 422 where the cursor is none of ours."""
+    try:
+        notice, number = cursor.after
+        return Delivery(endpoint=endpoint_id, notice=notice, number=int(number))
+    except ValueError as error:
+        raise none_of_ours() from error

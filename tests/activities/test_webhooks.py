@@ -218,6 +218,9 @@ def test_the_tries_that_are_read_are_those_of_the_deliveries_that_are_shown(
     [shown] = world.owner().deliveries("e1", 1)
     assert (shown.delivery.notice, len(shown.attempts)) == ("invoice_ready/acme.3", 2)
     assert max(read) == 2
+    older = world.owner().deliveries("e1", 9, before=shown.delivery)
+    assert [one.delivery.notice for one in older] == ["invoice_ready/acme.2", "invoice_ready/acme.1"]
+    assert world.owner("bolt").deliveries("e1", 9) == ()
 
 
 def test_an_endpoint_that_says_it_is_gone_is_ended_and_so_is_what_was_on_its_way(world: World) -> None:

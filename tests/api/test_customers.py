@@ -4,11 +4,13 @@ from decimal import Decimal
 
 import pytest
 
+from api.pages import Cursor
 from models.access import CustomerScope
 from tests.api.test_tenants import endpoint
 from tests.api.world import client_of, customers_app, program
 from tests.web.conftest import World, csrf_in
 from tests.web.filled import PAPER
+from tests.web.test_webhooks import delivered_to
 
 pytestmark = pytest.mark.stack
 
@@ -104,6 +106,22 @@ def test_an_alert_is_set_listed_and_ended(filled: World) -> None:
         assert acme.post("/v1/alerts", body).status_code == 404, body
 
 
+def test_deliveries_are_told_page_by_page_to_the_first(filled: World) -> None:
+    acme, added = program(filled), delivered_to(filled)
+    path = f"/v1/webhooks/{added}/deliveries"
+    whole = [(one["delivery"]["notice"], one["delivery"]["number"], one["newest"]) for one in acme.pages(path)]
+    assert whole == [
+        ("invoice_ready/acme/2", 2, True),
+        ("invoice_ready/acme/2", 1, False),
+        ("invoice_ready/acme/1", 1, True),
+    ]
+    paged = acme.pages(path, limit=1)
+    assert [(one["delivery"]["notice"], one["delivery"]["number"], one["newest"]) for one in paged] == whole
+    assert [len(one["attempts"]) for one in paged] == [0, 2, 1]
+    for after in (("x",), ("invoice_ready/acme/2", "many"), ("invoice_ready/acme/2", "0"), ("a", "9" * 30)):
+        assert acme.get(path, cursor=Cursor(after=after).text()).status_code == 422, after
+
+
 def test_a_file_of_every_month_is_chosen_listed_and_taken_back(filled: World) -> None:
     acme, path = program(filled), "/v1/standing-exports"
     for form in ("csv", "parquet"):
@@ -125,7 +143,7 @@ def test_a_contact_is_added_once_listed_and_ended(filled: World) -> None:
     assert (made["email"], made["made_by"].partition(":")[0]) == ("cfo@acme.example", "key")
     assert acme.post(path, {"email": "cfo@acme.example"}).json() == made  # there already, by whatever key
     assert acme.pages(path) == [made]
-    for wrong in ("cfo", "a@b, c@d", "a@b\r\nBcc: c@d"):
+    for wrong in ("cfo", "a@b, c@d", "a@b\r\nBcc: c@d", "a\x00@b"):
         assert acme.post(path, {"email": wrong}).status_code == 422, wrong
     for _ in range(2):
         assert acme.post(f"{path}/{made['id']}/end").json() == {"id": made["id"]}

@@ -41,6 +41,7 @@ def test_a_contact_is_mailed_from_when_it_is_added_until_it_is_taken_off(filled:
     "address",
     [
         "", "cfo", "a@b, c@d", "a@b;c@d", "Cfo <cfo@acme.example>", "a@b\r\nBcc: c@d", '"a"@b', "a b@c", "@",
+        "a\x00@b", "a\x7f@b", "ä@b.example", "a@bücher.example", "a@-b", "a@b..c", "a@.b",
         "a@" + "b" * 300,
     ],
 )  # fmt: skip
