@@ -83,13 +83,18 @@ def fill(owner: str) -> None:
 
 def _recognize(worker: Database, customers: Sequence[str]) -> None:
     """Leave of each customer's last month what the sixth stage leaves: all have one year, so it is made once."""
-    evidence, made = PostgresEvidence(worker), None
+    evidence, names = PostgresEvidence(worker), dict[str, list[str]]()
+    with worker.reading() as session:
+        rows = session.connection().execute(text("SELECT customer, fingerprint FROM statements ORDER BY period"))
+        for customer, fingerprint in rows:
+            names.setdefault(customer, []).append(fingerprint)
+    *prior, last = (evidence.statement(name) for name in names[customers[0]])
+    made = recognition.schedule_for(last, prior, [pages.contract(customers[0])])
     for customer in customers:
-        terms, issued = pages.contract(customer), evidence.issued_statements(f"{customer}-2026", pages.RUNNING)
-        names = [one.fingerprint() for one in issued]
-        made = made or recognition.schedule_for(issued[-1], issued[:-1], [terms])
-        mine = made.model_copy(update={"customer": customer, "contract": terms.contract, "statement": names[-1]})
-        evidence.keep_schedule(inputs_of(names, [terms], None, DEFAULT, ()), mine, pages.AT)
+        terms, mine = pages.contract(customer), names[customer]
+        told = {"customer": customer, "contract": terms.contract, "statement": mine[-1]}
+        inputs = inputs_of(mine, [terms], None, DEFAULT, ())
+        evidence.keep_schedule(inputs, made.model_copy(update=told), pages.AT)
 
 
 def _reconciliation(customer: str) -> Reconciliation:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Collection
 from pathlib import Path
+from threading import Lock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,12 +44,13 @@ class ReportsAtHand:
     def __init__(self, database: Database, entity: Entity = DEFAULT) -> None:
         self._facts = FactsAtHand(database, entity)
         self._kept: dict[tuple[str, str, int], tuple[str, Report | Refusal]] = {}
+        self._one_at_a_time = Lock()
 
     def report(self, name: str, month: str, revision: int = 1) -> Report:
         """Return a report of a month by its name; raises the refusal that it was answered with."""
         key, reads = (name, month, revision), READS[name]
         stamp = self._facts.stamp(month, revision, reads)
-        kept = self._kept.pop(key, None)
+        kept = self._kept.get(key)
         if kept is None or kept[0] != stamp:
             kept = stamp, self._made(name, month, revision, reads)
             at_hand.settle()
@@ -64,10 +66,12 @@ class ReportsAtHand:
             return refusal
 
     def _keep(self, key: tuple[str, str, int], made: tuple[str, Report | Refusal]) -> None:
-        """Keep it as the one asked for last."""
-        self._kept[key] = made
-        while len(self._kept) > 1 and sum(_cells(one) for _, one in self._kept.values()) > MOST_CELLS:
-            del self._kept[next(iter(self._kept))]
+        """Keep it as the one asked for last; pages are made beside each other."""
+        with self._one_at_a_time:
+            self._kept.pop(key, None)
+            self._kept[key] = made
+            while len(self._kept) > 1 and sum(_cells(one) for _, one in self._kept.values()) > MOST_CELLS:
+                del self._kept[next(iter(self._kept))]
 
 
 def _cells(made: Report | Refusal) -> int:

@@ -91,3 +91,17 @@ def test_reports_at_hand_know_what_a_person_decided_and_what_was_committed_late(
         assert told()
         slow.commit()
     assert told()
+
+
+def test_reports_asked_for_longest_ago_are_dropped_first(
+    fresh_database: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PostgresJournal(fresh_database.as_role("worker")).post([an_entry("october", "30.00")], "system", AT)
+    at_hand = reports.ReportsAtHand(fresh_database.as_role("console"))
+    first = at_hand.report("tie-out", "2026-10")
+    monkeypatch.setattr(reports, "MOST_CELLS", len(first.rows) * len(first.columns))
+    second = at_hand.report("revenue", "2026-10")  # more than there is place for
+    assert at_hand.report("revenue", "2026-10") is second
+    again = at_hand.report("tie-out", "2026-10")
+    assert again == first
+    assert again is not first
