@@ -370,7 +370,6 @@ def test_a_dry_run_leaves_nothing_but_what_it_sealed_reconciled_and_rated(
         "statement_facts",
         "statements",
         "statement_uses",
-        "statement_facts",
     }
     assert (world.platform.drafts, world.platform.final) == ({}, set())
     assert not (tmp_path / "evidence").exists()
