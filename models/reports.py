@@ -1,7 +1,8 @@
 """Reports: what the books show to pages, terminal and auditors; read, never written."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from enum import StrEnum
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -121,6 +122,41 @@ class RatedView(Value):
         if self.prior_total is None or self.prior_currency != self.currency:
             return None
         return self.total - self.prior_total
+
+
+class SampledFor(StrEnum):
+    """Why a statement is looked into."""
+
+    LARGEST = "largest"
+    NEW = "new"
+    CHANGED = "most changed"
+
+
+class Sampled(Value):
+    """A statement that a reviewer looks into, and why."""
+
+    view: RatedView
+    why: SampledFor
+
+
+class TermChange(Value):
+    """A contract version or a rate that came into the books, in force from when, and the two people it came from."""
+
+    kind: Literal["contract", "rate"]
+    customer: Identifier | None  # of a contract
+    name: str
+    says: str
+    in_force_from: str  # a day in the contract's zone, an instant of a rate
+    recorded_at: Instant
+    proposed_by: str
+    approved_by: str
+
+
+class TermChanges(Value):
+    """What came into the books since the close of an earlier month began, the newest first; None: none was closed."""
+
+    since: Month | None
+    changes: tuple[TermChange, ...] = ()
 
 
 class StatementView(Value):

@@ -22,6 +22,7 @@ _Pair = tuple[str, str | None]
 class _Compared:
     rows: tuple[FluxRow, ...]
     engine: str
+    engine_before: str | None
 
 
 class Comparisons:
@@ -46,6 +47,10 @@ class Comparisons:
         """Return which engines rated these statements."""
         return tuple(sorted({one.engine for one in self._compare(month, rated).values()}))
 
+    def engines_before(self, month: str, rated: Sequence[RatedView]) -> tuple[str, ...]:
+        """Return which engines rated the statements of the month before that these stand beside."""
+        return tuple(sorted({one.engine_before for one in self._compare(month, rated).values() if one.engine_before}))
+
     def _compare(self, month: str, rated: Sequence[RatedView]) -> Mapping[_Pair, _Compared]:
         """Return each pair compared. What is asked for is held here: another thread may empty what is kept."""
         kept = self._kept
@@ -59,7 +64,8 @@ class Comparisons:
             for one in some:
                 this, prior = found[one.statement], [found[one.prior]] if one.prior else []
                 compared = flux(prior, [this], month, DEFAULT_THRESHOLD)
-                known[one.statement, one.prior] = _Compared(compared.rows, this.engine)
+                engine_before = prior[0].engine if prior else None
+                known[one.statement, one.prior] = _Compared(compared.rows, this.engine, engine_before)
         if missing:
             kept.update(known)
             at_hand.settle()

@@ -20,10 +20,12 @@ from adapters.postgres.journals import PostgresJournal
 from adapters.postgres.progress import PostgresProgress
 from adapters.postgres.rate_changes import PostgresRateChanges
 from adapters.postgres.sessions import Database
+from adapters.postgres.term_changes import PostgresTermChanges
 from adapters.postgres.terms import PostgresTerms
 from adapters.postgres.web_sessions import SessionDesk
 from billing import controls
 from billing.reports.registry import REPORTS
+from billing.sampling import sample
 from models.approval import Decision, Person, Verdict
 from models.close import DRY_RUNS_FROM, EVERYONE, DecisionKind, Stage, Standing, State
 from models.control import PeriodStatus, TieOutName
@@ -34,7 +36,7 @@ from models.period import next_month
 from models.rate_change import RateProposal
 from models.reconciliation import Cause
 from models.refusal import Refusal
-from models.reports import CloseSummary, OpenFinding, RatedView, Report
+from models.reports import CloseSummary, OpenFinding, RatedView, Report, Sampled
 from models.statement import Statement
 from models.value import fingerprint_of
 from runtime import close_desk, list_changes, rate_drafts, reports, schedule
@@ -77,11 +79,17 @@ class Approval:
     waiting: tuple[Waiting, ...]
     flux: Flux
     engines: tuple[str, ...]
+    engines_before: tuple[str, ...]
 
     @property
     def clean(self) -> tuple[Waiting, ...]:
         """What waits and is held by no finding: what may be signed as one list."""
         return tuple(one for one in self.waiting if not one.open_findings)
+
+    @property
+    def sample(self) -> tuple[Sampled, ...]:
+        """The ten statements that a reviewer looks into before the list is signed."""
+        return sample(one.rated for one in self.waiting)
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,7 @@ class Console:
         self.zone = zone
         self.links = links or Links()
         self._comparisons = Comparisons(self.books)
+        self.term_changes = PostgresTermChanges(database)
         self._reports = reports.ReportsAtHand(database, entity)
         self.reach = Reach(connect)
         self._desk_of = desk  # what a token is: a session's at the pages, a person's own at the API
@@ -173,8 +182,9 @@ class Console:
             for one in standings
             if (one.stage, one.state) == (Stage.APPROVE, State.WAITING) and one.customer in by_customer
         )
-        engines = self._comparisons.engines(month, [one.rated for one in waiting])
-        return Approval(standings, held, waiting, self._comparisons.flux(month, rated), engines)
+        views = [one.rated for one in waiting]
+        engines, before = self._comparisons.engines(month, views), self._comparisons.engines_before(month, views)
+        return Approval(standings, held, waiting, self._comparisons.flux(month, rated), engines, before)
 
     def prior(self, statement: Statement) -> Statement | None:
         """Return the issued statement of the contract's month before, or None."""

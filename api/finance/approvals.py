@@ -13,6 +13,7 @@ from api.v1 import Text
 from models.close import DecisionKind, Standing
 from models.flux import FluxRow
 from models.money import Currency
+from models.reports import Sampled, TermChanges
 from models.value import Exact, Frozen
 from runtime.console import Waiting
 
@@ -30,6 +31,12 @@ class WaitingShown(Frozen):
     prior_currency: Currency | None
     change: Exact | None
     open_findings: int
+
+
+class SampleShown(Frozen):
+    """Ten statements at most: in turn the next largest, the next new one and the next most changed."""
+
+    items: tuple[Sampled, ...]
 
 
 class ListToSign(Frozen):
@@ -100,6 +107,20 @@ def flux(request: Request, asks: Asks, asked: AsPages, month: Month, revision: R
         asks.console.flux(month, revision).rows, lambda one: (one.customer, one.product, one.currency), asked
     )
     return tagged(request, Page[FluxRow](items=rows, next=following))
+
+
+@router.get("/closes/{month}/approvals/sample", response_model=SampleShown)
+def sampled(request: Request, asks: Asks, month: Month, revision: Revision = 1) -> Response:
+    """Return the statements that a reviewer looks into before the list is signed, and why each."""
+    asks.known(month, revision)
+    return tagged(request, SampleShown(items=asks.console.approval(month, revision).sample))
+
+
+@router.get("/closes/{month}/term-changes", response_model=TermChanges)
+def term_changes(request: Request, asks: Asks, month: Month, revision: Revision = 1) -> Response:
+    """Return the contracts and rates that came since the close of the month before began, the newest 500."""
+    asks.known(month, revision)
+    return tagged(request, asks.console.term_changes.since_last_close(month, 500))
 
 
 def _shown(one: Waiting) -> WaitingShown:

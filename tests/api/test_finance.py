@@ -95,6 +95,9 @@ def test_what_waits_is_told_with_the_list_that_would_be_signed(cora: Program) ->
     [waits] = cora.pages(f"{CLOSE}/approvals")
     assert (waits["total"], waits["prior_total"], waits["change"]) == ("140", "90", "50")
     assert (waits["currency"], waits["prior_currency"]) == ("USD", "USD")
+    sampled = cora.get(f"{CLOSE}/approvals/sample").json()["items"]
+    assert [(one["view"]["customer"], one["why"]) for one in sampled] == [("acme", "largest")]
+    assert cora.get(f"{CLOSE}/term-changes").json() == {"since": "2026-09", "changes": []}
     to_sign = cora.get(f"{CLOSE}/approvals/list").json()
     assert (to_sign["customers"], to_sign["statements"]) == (["acme"], [waits["fingerprint"]])
     flux = cora.pages(f"{CLOSE}/flux", limit=1)

@@ -31,6 +31,9 @@ FLUX_COLUMNS = (
     "customer", "product", "currency", "before", "now", "change", "volume", "mix", "price", "new", "lost", "late",
     "explain",
 )  # fmt: skip
+MOST_TERM_CHANGES = 500
+"""Contracts and rates a page and its CSV list, the newest first."""
+TERM_COLUMNS = ("kind", "name", "says", "in_force_from", "recorded_at", "proposed_by", "approved_by")
 
 
 @router.get("/close/{month}/approval")
@@ -64,6 +67,10 @@ def approval(request: Request, person: SignedIn, month: Month, revision: Revisio
         flux=found.flux,
         changes=rows[: min(changes, MOST_CHANGES)],
         count=changes,
+        sample=found.sample,
+        terms=console.term_changes.since_last_close(month, MOST_TERM_CHANGES),
+        engines=engines,
+        engines_before=found.engines_before,
         list_fingerprint=console.list_fingerprint(found.clean),
         list_text=list_changes.text_of(listed(found.clean)),
         may=bool(set(APPROVERS) & set(person.person.roles)),
@@ -148,3 +155,18 @@ def flux_csv(request: Request, month: Month, revision: Revision = 1) -> Response
         for row in console_of(request).flux(month, revision).rows
     ]  # fmt: skip
     return download(f"flux-{month}@{revision}", FLUX_COLUMNS, rows)
+
+
+@router.get("/close/{month}/term-changes.csv", dependencies=[Depends(visitor)])
+def term_changes_csv(request: Request, month: Month, revision: Revision = 1) -> Response:
+    """Return the contracts and rates that came since the last close as they are shown."""
+    known(request, month, revision)
+    found = console_of(request).term_changes.since_last_close(month, MOST_TERM_CHANGES).changes
+    rows = [
+        (
+            one.kind, one.name, one.says, one.in_force_from, one.recorded_at.isoformat(), one.proposed_by,
+            one.approved_by,
+        )
+        for one in found
+    ]  # fmt: skip
+    return download(f"term-changes-{month}@{revision}", TERM_COLUMNS, rows)
