@@ -337,7 +337,7 @@ def _numbered(db: duckdb.DuckDBPyConnection, rows: str, names: Iterable[str], mo
         [[many]] = db.execute("SELECT count(*) FROM borne").fetchall()
         if many <= most:
             db.execute(f"CREATE TYPE a_{name} AS ENUM (SELECT {name} FROM borne ORDER BY {name})")
-        numbered.append(f"{name}::a_{name} AS {name}" if many <= most else name)
+        numbered.append(f"{name}::a_{name} AS {name}" if many <= most else f"{name} AS {name}")
     return ", ".join(numbered)
 
 

@@ -107,6 +107,16 @@ def test_a_customer_of_a_very_long_name_is_read_like_any_other(tmp_path: Path) -
     assert part_of(tmp_path / "buckets.parquet", ["nobody"], BUCKETS).num_rows == 0
 
 
+def test_names_that_are_too_many_to_number_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "MOST_NUMBERED", 3)
+    rows = [event(hour, place=f"sheet!A{hour}", account=f"c-{hour % 3}") for hour in range(9)]
+    batch = pa.RecordBatch.from_pylist(rows, schema=REPORTED)
+    found = sealing.seal(sealing.spool([batch], tmp_path / "spool"), OCTOBER, EVENTS, tmp_path)
+    kept = pq.read_table(found.rows)
+    assert sorted(kept["place"].to_pylist()) == sorted(str(one["place"]) for one in rows)
+    assert kept["customer"].to_pylist() == sorted(str(one["account"]) for one in rows)
+
+
 def test_sealed_names_are_read_right_from_groups_that_hold_few_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
