@@ -117,6 +117,11 @@ def test_names_that_are_too_many_to_number_stay_as_they_are(tmp_path: Path, monk
     assert kept["customer"].to_pylist() == sorted(str(one["account"]) for one in rows)
 
 
+def test_a_place_that_a_source_does_not_tell_is_kept_as_none() -> None:
+    kept = sealed([event(5, place=None), event(6, place="part-1")]).rows
+    assert kept["place"].to_pylist() == [None, "part-1"]
+
+
 def test_sealed_names_are_read_right_from_groups_that_hold_few_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
