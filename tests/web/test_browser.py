@@ -161,7 +161,7 @@ def test_a_key_is_made_and_shown_once(browser: Browser, filled: World, portal: s
     sign_in(page, filled, portal)
     page.goto(f"{portal}/settings")
     page.get_by_label("Name", exact=True).fill("our ledger")
-    page.get_by_label("May").select_option("true")
+    page.locator("select[name=writes]").select_option("true")
     page.get_by_role("button", name="Make a key").click()
     secret = page.locator("#key").inner_text()
     look(page, folder, "key")
