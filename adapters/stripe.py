@@ -254,8 +254,9 @@ class StripeInvoices:
                 params["custom_fields"] = [{"name": "Purchase order", "value": invoice.purchase_order}]
             key = f"draft/{invoice.reference}/{invoice.statement}/{attempt}"
             made = self._keyed(partial(self._invoices.create, params), key)
-            if not _replayed(made.last_response) or self._is_live(made.id):
-                return made
+            held = self._live(made.id) if _replayed(made.last_response) else made
+            if held is not None:
+                return held
         raise InvoiceRefused(f"{MOST_ATTEMPTS} drafts of this statement were taken back", reference=invoice.reference)
 
     def _keyed(self, call: Callable[[stripe.RequestOptions], Result], key: str) -> Result:
@@ -272,13 +273,15 @@ class StripeInvoices:
                     raise
         raise InvoiceRefused(f"{MOST_ATTEMPTS} keys answer with a remembered failure", key=key)
 
-    def _is_live(self, stripe_id: str) -> bool:
+    def _live(self, stripe_id: str) -> stripe.Invoice | None:
+        """Return an invoice as it is now, not as an answer remembers it; None where it was taken back."""
         try:
-            return self._invoices.retrieve(stripe_id).status not in ("void", "uncollectible")
+            held = self._invoices.retrieve(stripe_id)
         except stripe.InvalidRequestError as error:
             if error.code == "resource_missing":
-                return False
+                return None
             raise
+        return held if held.status not in ("void", "uncollectible") else None
 
     def _add_missing_lines(self, held: stripe.Invoice, invoice: Invoice) -> None:
         there = {int(_metadata(line).get(POSITION, "0")) for line in self._lines(held)}

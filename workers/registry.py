@@ -68,7 +68,7 @@ WORKFLOWS: Sequence[type] = (
 class Queue:
     """A task queue: its name, its plans and its deeds.
 
-    `at_one_instant` is entered around each short deed. Deeds that wait for somebody outside hold no snapshot meanwhile.
+    `at_one_instant` is entered around each short deed; on the queues of Stripe and of endpoints nothing is.
     """
 
     name: str
