@@ -95,8 +95,8 @@ def test_an_error_500_after_the_lines_were_added_leaves_them_once(stack: Stack, 
 def test_a_remembered_creation_is_looked_at_as_it_is_now(
     platform: StripeInvoices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    who = customer(platform, "remembered")
-    invoice = an_invoice("2026-10@1/remembered/USD", "10.00", "2.00")
+    who = customer(platform, "recalled")
+    invoice = an_invoice("2026-10@1/recalled/USD", "10.00", "2.00")
     draft = platform.draft(who, invoice)
     monkeypatch.setattr(platform, "_find", lambda *_: None)  # a list that does not know it yet
     monkeypatch.setattr(platform._invoices, "add_lines", None)  # the answer of then has no lines, the draft has all
