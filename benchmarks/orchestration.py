@@ -1,38 +1,30 @@
 """Orchestration: customers closed with the real deeds, and the same plans with empty ones, on one server in one run."""
 
 import asyncio
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import psutil
-from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHistory
 
-from activities.approve import Approve
-from activities.deeds import Outside
-from activities.messages import ApprovalNeed, AskApproval, CloseMonth, Population, close_id, customer_close_id
+from activities.messages import CloseMonth, close_id, customer_close_id
 from adapters.postgres.terms import PostgresTerms
-from benchmarks.books import MONTH, ListedUsage, call_facts, contracts
+from benchmarks.books import MONTH, contracts
+from benchmarks.served import Kind, serving
 from devstack.book import seed
 from devstack.up import Stack
-from devstack.workers import EMBEDDED
+from devstack.workers import EMBEDDED, Workers
 from migrations.upgrade import upgrade
 from models.contract import Contract
 from runtime import temporal, wiring
 from runtime.settings import Settings
-from tests.workflows.fakes import Deeds
-from workers.main import worker_for
-from workers.registry import Queue, queues
 from workflows import options
 from workflows.monthly_close import MonthlyClose
 
-SHARD = 500
+WARMING = 10
+"""Customers who are closed before, unmeasured: whatever is imported or connected to first is so then."""
 
 ASKED = {
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "search attributes",
@@ -43,68 +35,12 @@ ASKED = {
 """Events that a plan asked for; how they fall into workflow tasks depends on how fast the deeds were."""
 
 
-class ApprovedBySystem(Approve):
-    """The fourth stage's own deed with all its work; then nobody is asked, so that no person is measured."""
-
-    @activity.defn(name="approve.ask_approval")
-    def ask_approval(self, task: AskApproval) -> ApprovalNeed:
-        """Return that nobody must approve."""
-        super().ask_approval(task)
-        return ApprovalNeed(people=0, queue="system", why="benchmark")
-
-
-class EmptyDeeds(Deeds):
-    """Deeds of the same names that do nothing."""
-
-    def all(self) -> list[Callable[..., Any]]:
-        """Return them; customers come in shards of the product's size."""
-        self.people = 0
-
-        @activity.defn(name="collect.population")
-        def population(_task: CloseMonth) -> Population:
-            everyone = self.customers
-            return Population(shards=tuple(everyone[start : start + SHARD] for start in range(0, len(everyone), SHARD)))
-
-        return [population, *(one for one in super().all() if name_of(one) != "collect.population")]
-
-
-def name_of(deed: Callable[..., Any]) -> str:
-    """Return a deed's name at the server."""
-    return str(activity._Definition.must_from_callable(deed).name)
-
-
-def real_queues(outside: Outside) -> dict[str, Queue]:
-    """Return the product's queues and deeds, with approval by system."""
-    approved = ApprovedBySystem(outside)
-    return {
-        role: replace(
-            queue,
-            activities=[
-                approved.ask_approval if name_of(deed) == "approve.ask_approval" else deed for deed in queue.activities
-            ],
-        )
-        for role, queue in queues(outside).items()
-    }
-
-
-def empty_queues(real: Mapping[str, Queue], deeds: EmptyDeeds) -> dict[str, Queue]:
-    """Return the same queues with empty deeds of the same names; one that a close does not use is left out."""
-    by_name = {name_of(deed): deed for deed in deeds.all()}
-    mapped = {
-        role: replace(
-            queue, activities=[by_name[name_of(deed)] for deed in queue.activities if name_of(deed) in by_name]
-        )
-        for role, queue in real.items()
-    }
-    return {role: queue for role, queue in mapped.items() if queue.activities or queue.workflows}
-
-
 class Cpu:
-    """CPU seconds of us, of the Temporal server, of Postgres with its backends, and of the Stripe double."""
+    """CPU seconds of the workers' processes, of Temporal, of Postgres with its backends, of Stripe's double, of S3."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, workers: Mapping[str, Workers]) -> None:
+        self._ours = tuple(one.pid for one in workers.values())
         self._pids = {
-            "ours": os.getpid(),
             "temporal": stack.temporal.pid,
             "postgres": stack.postgres.pid,
             "stripe": stack.stripe.pid,
@@ -113,7 +49,8 @@ class Cpu:
 
     def now(self) -> dict[str, float]:
         """Return the seconds used so far."""
-        return {name: sum(self._of(pid, name == "postgres")) for name, pid in self._pids.items()}
+        others = {name: sum(self._of(pid, name == "postgres")) for name, pid in self._pids.items()}
+        return {"ours": sum(sum(self._of(pid, False)) for pid in self._ours), **others}
 
     def _of(self, pid: int, with_children: bool) -> Iterator[float]:
         process = psutil.Process(pid)
@@ -143,83 +80,78 @@ async def shapes_of(client: Client, revision: int, customers: tuple[str, ...]) -
     return {asked_for(history) for history in histories}
 
 
-async def close(
-    client: Client, config: Settings, served: Mapping[str, Queue], revision: int, cpu: Cpu
-) -> tuple[float, dict[str, float]]:
-    """Close a month with these deeds; return the seconds it took and the CPU seconds of everybody."""
-    with ThreadPoolExecutor(max_workers=40, thread_name_prefix="deed") as pool:
-        async with AsyncExitStack() as stack:
-            for role, queue in served.items():
-                await stack.enter_async_context(worker_for(role, queue, client, config, pool))
-            before, began = cpu.now(), time.perf_counter()
-            closed = await client.execute_workflow(
-                MonthlyClose.run,
-                CloseMonth(month=MONTH, revision=revision),
-                id=close_id(MONTH, revision),
-                task_queue=options.CLOSE_QUEUE,
-            )
-            seconds, after = time.perf_counter() - began, cpu.now()
+async def close(client: Client, revision: int, customers: Sequence[str], cpu: Cpu) -> tuple[float, dict[str, float]]:
+    """Close a month for these customers; return the seconds it took and the CPU seconds of everybody."""
+    before, began = cpu.now(), time.perf_counter()
+    closed = await client.execute_workflow(
+        MonthlyClose.run,
+        CloseMonth(month=MONTH, revision=revision, customers=tuple(customers)),
+        id=close_id(MONTH, revision),
+        task_queue=options.CLOSE_QUEUE,
+    )
+    seconds, after = time.perf_counter() - began, cpu.now()
     if set(closed.states) != {"done"}:
         raise RuntimeError(f"not every customer was closed: {closed.states}")
     return seconds, {name: after[name] - before[name] for name in after}
 
 
+def environment_of(stack: Stack) -> dict[str, str]:
+    """Return the workers' settings, without limits that would be measured instead."""
+    return {
+        **EMBEDDED,
+        **stack.endpoints.as_environment(),
+        "TIEOUT_CACHE_FOLDER": str(stack.state.root / "cache"),
+        "TIEOUT_RETENTION_DAYS": "0",
+        "TIEOUT_STRIPE_PER_SECOND": "100000",
+    }
+
+
 def settings_of(stack: Stack) -> Settings:
-    """Return the settings of a stack, without limits that would be measured instead."""
-    environment = {**EMBEDDED, **stack.endpoints.as_environment()}
-    values = {name.removeprefix("TIEOUT_").lower(): value for name, value in environment.items()}
-    unlimited = {"retention_days": 0, "stripe_per_second": 100_000.0}
-    return Settings(**values | {"cache_folder": str(stack.state.root / "cache")} | unlimited)  # type: ignore[arg-type]
+    """Return the settings of a stack as its workers have them."""
+    values = {name.removeprefix("TIEOUT_").lower(): value for name, value in environment_of(stack).items()}
+    return Settings(**values)  # type: ignore[arg-type]
 
 
-def outside_with(stack: Stack, config: Settings, client: Client, book: Sequence[Contract], calls: int) -> Outside:
-    """Return the outside of a fresh stack whose customers have these contracts, and so many calls each."""
+def seed_books(stack: Stack, book: Sequence[Contract]) -> None:
+    """Put people, contracts and rates into the empty books of a stack."""
     owner = stack.endpoints.database_url
     upgrade(owner)
     seed.seed_demo_people(owner, stack.state.root)
-    seed.seed_terms(PostgresTerms(wiring.database(config, "worker")), book, seed.rates())
-    facts = [fact for one in book for fact in call_facts(one.customer, calls)]
-    outside = wiring.outside_of(config, temporal.Histories(client))
-    names = ("clickhouse", "posthog")
-    return replace(
-        outside,
-        sources={name: ListedUsage(name, facts) for name in names},
-        policy=outside.policy.model_copy(update={"sources": {name: outside.policy.sources[name] for name in names}}),
-    )
+    seed.seed_terms(PostgresTerms(wiring.database(settings_of(stack), "worker")), book, seed.rates())
 
 
 async def measure(stack: Stack, count: int, calls: int) -> dict[str, Any]:
     """Close `count` customers with the real deeds and with empty ones, on one server, and compare."""
-    config, book = settings_of(stack), contracts(count)
-    client = await temporal.connect(config, "benchmark")
-    outside = outside_with(stack, config, client, book, calls)
-    customers = tuple(sorted(one.customer for one in book))
-    empty = EmptyDeeds()
-    empty.customers = customers[:10]
-    cpu = Cpu(stack)
-    real_served = real_queues(outside)
-    await close(client, config, empty_queues(real_served, empty), 3, cpu)  # warm: imports, sandbox, server
-    empty.customers = customers
-    empty_seconds, empty_cpu = await close(client, config, empty_queues(real_served, empty), 2, cpu)
-    real_seconds, real_cpu = await close(client, config, real_served, 1, cpu)
-    real_shapes = await shapes_of(client, 1, customers)
-    empty_shapes = await shapes_of(client, 2, customers)
-    same = real_shapes == empty_shapes and len(real_shapes) == 1
-    if not same:
-        raise RuntimeError(f"the shapes differ: {sorted(real_shapes ^ empty_shapes)}")
+    book = contracts(WARMING + count)
+    seed_books(stack, book)
+    client = await temporal.connect(settings_of(stack), "benchmark")
+    everyone = tuple(sorted(one.customer for one in book))
+    first, customers = everyone[:WARMING], everyone[WARMING:]
+    seconds: dict[Kind, float] = {}
+    spent: dict[Kind, dict[str, float]] = {}
+    shapes: dict[Kind, set[tuple[str, ...]]] = {}
+    for kind, warm, measured in ((Kind.EMPTY, 4, 3), (Kind.REAL, 2, 1)):
+        async with serving(client, stack.state.root, environment_of(stack), kind, len(book), calls) as workers:
+            cpu = Cpu(stack, workers)
+            await close(client, warm, first, cpu)
+            seconds[kind], spent[kind] = await close(client, measured, customers, cpu)
+        shapes[kind] = await shapes_of(client, measured, customers)
+    real, empty = spent[Kind.REAL], spent[Kind.EMPTY]
+    if shapes[Kind.REAL] != shapes[Kind.EMPTY] or len(shapes[Kind.REAL]) != 1:
+        raise RuntimeError(f"the shapes differ: {sorted(shapes[Kind.REAL] ^ shapes[Kind.EMPTY])}")
     return {
         "customers": count,
         "usage_lines_each": calls * 4,
-        "commands_each": len(next(iter(real_shapes))),
-        "real_per_second": count / real_seconds,
-        "empty_per_second": count / empty_seconds,
-        "ratio": empty_seconds / real_seconds,
+        "commands_each": len(next(iter(shapes[Kind.REAL]))),
+        "real_per_second": count / seconds[Kind.REAL],
+        "empty_per_second": count / seconds[Kind.EMPTY],
+        "ratio": seconds[Kind.EMPTY] / seconds[Kind.REAL],
         "cpu_ms_each": {
-            "orchestration: temporal": empty_cpu["temporal"] / count * 1000,
-            "orchestration: worker": empty_cpu["ours"] / count * 1000,
-            "our code": (real_cpu["ours"] - empty_cpu["ours"]) / count * 1000,
-            "postgres": real_cpu["postgres"] / count * 1000,
-            "object store": real_cpu["objects"] / count * 1000,
-            "stripe double": real_cpu["stripe"] / count * 1000,
+            "orchestration: temporal": empty["temporal"] / count * 1000,
+            "orchestration: workers": empty["ours"] / count * 1000,
+            "our code": (real["ours"] - empty["ours"]) / count * 1000,
+            "postgres": real["postgres"] / count * 1000,
+            "object store": real["objects"] / count * 1000,
+            "stripe double": real["stripe"] / count * 1000,
         },
     }

@@ -21,7 +21,8 @@ from temporalio.client import Client
 
 from activities.messages import close_id, customer_close_id
 from benchmarks.books import MONTH, contracts
-from benchmarks.orchestration import Cpu, close, outside_with, real_queues, settings_of
+from benchmarks.orchestration import Cpu, close, environment_of, seed_books, settings_of
+from benchmarks.served import Kind, serving
 from devstack.up import Stack
 from runtime import temporal
 
@@ -50,9 +51,10 @@ async def measure(stack: Stack, customers: int, calls: int = 1) -> dict[str, Any
     """
     config, book = settings_of(stack), contracts(customers)
     client = await temporal.connect(config, "benchmark")
-    outside = outside_with(stack, config, client, book, calls)
-    seconds, cpu = await close(client, config, real_queues(outside), 1, Cpu(stack))
-    shards = -(-customers // outside.shard_size)
+    seed_books(stack, book)
+    async with serving(client, stack.state.root, environment_of(stack), Kind.REAL, customers, calls) as workers:
+        seconds, cpu = await close(client, 1, (), Cpu(stack, workers))
+    shards = -(-customers // config.shard_size)
     month = close_id(MONTH, 1)
     histories = {
         "month": await read(client, [month]),

@@ -17,18 +17,28 @@ EMBEDDED: Mapping[str, str] = {
 
 
 class Workers:
-    """A worker process for all queues, or for one role's; `kill` and `start` are what chaos does to it."""
+    """A worker process for all queues, or for one role's; `kill` and `start` are what chaos does to it.
 
-    def __init__(self, state: Path, environment: Mapping[str, str], role: str = "all") -> None:
+    `module` and its options are what runs, where that is not the product's own (benchmarks).
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        environment: Mapping[str, str],
+        role: str = "all",
+        module: tuple[str, ...] = ("workers.main",),
+    ) -> None:
         self._state = state.resolve()
         self._role = role
+        self._module = module
         self._environment = {**EMBEDDED, "TIEOUT_CACHE_FOLDER": str(self._state / "cache"), **environment}
         self._child: Child | None = None
 
     def start(self) -> None:
         """Start the process; what it needs is waited for by itself."""
         command = Command(
-            argv=(sys.executable, "-m", "workers.main", "--role", self._role),
+            argv=(sys.executable, "-m", *self._module, "--role", self._role),
             cwd=ROOT,
             environment=bare_environment(self._state, {"PYTHONPATH": str(ROOT), **self._environment}),
             grace_seconds=15,

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -24,6 +25,9 @@ from runtime.wiring import outside_of
 from workers.registry import ROLES, Queue, queues
 
 log = structlog.get_logger("workers")
+
+Made = Callable[[settings.Settings, Client], Mapping[str, Queue]]
+"""Makes the queues by role, with what they need of the outside."""
 
 CACHED_WORKFLOWS = 2_000
 """At least the customers in progress at once: below that each wake-up replays its whole history."""
@@ -58,39 +62,54 @@ async def _say_why(error: BaseException) -> None:
     log.error("worker.fatal", error=repr(error), cause=repr(error.__cause__))
 
 
-async def serve(roles: tuple[str, ...], config: settings.Settings, stop: asyncio.Event) -> None:
+def product(config: settings.Settings, client: Client) -> Mapping[str, Queue]:
+    """Return the product's own queues, fitted to the real outside."""
+    return queues(outside_of(config, temporal.Histories(client)))
+
+
+async def serve(roles: tuple[str, ...], config: settings.Settings, stop: asyncio.Event, made: Made = product) -> None:
     """Serve the queues of these roles until `stop` is set; running deeds are given time to end."""
-    client = await temporal.connect(config, identity=f"worker-{'+'.join(roles)}-{os.getpid()}")
-    outside = outside_of(config, temporal.Histories(client))
+    client = await temporal.connect(config, identity=identity(roles, os.getpid()))
+    served = made(config, client)
     with ThreadPoolExecutor(max_workers=16 + config.usage_slots + 16 + 16, thread_name_prefix="deed") as pool:
         async with AsyncExitStack() as stack:
             for role in roles:
-                await stack.enter_async_context(worker_for(role, queues(outside)[role], client, config, pool))
+                await stack.enter_async_context(worker_for(role, served[role], client, config, pool))
             log.info("worker.serving", roles=",".join(roles), temporal=config.temporal_address)
             await stop.wait()
             log.info("worker.stopping")
 
 
-async def run(roles: tuple[str, ...], config: settings.Settings) -> None:
+def identity(roles: tuple[str, ...], pid: int) -> str:
+    """Return what a worker's process is called at the server."""
+    return f"worker-{'+'.join(roles)}-{pid}"
+
+
+async def run(roles: tuple[str, ...], config: settings.Settings, made: Made) -> None:
     """Serve until SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
-    await serve(roles, config, stop)
+    await serve(roles, config, stop, made)
+
+
+def work(roles: tuple[str, ...], made: Made = product) -> None:
+    """Be a worker's process until it is told to end."""
+    refuse_strangers()
+    collect_rarely()
+    logs.configure(as_json=not sys.stderr.isatty())
+    asyncio.run(run(roles, settings.load(), made))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)
 
 
 def main(role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)} or all.")] = "all") -> None:
     """Serve one queue, or all of them."""
     if role not in (*ROLES, "all"):
         raise typer.BadParameter(f"expected one of {', '.join(ROLES)} or all", param_hint="--role")
-    refuse_strangers()
-    collect_rarely()
-    logs.configure(as_json=not sys.stderr.isatty())
-    asyncio.run(run(ROLES if role == "all" else (role,), settings.load()))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # the SDK's native threads may crash an ordinary interpreter exit (sdk-python issue 300)
+    work(ROLES if role == "all" else (role,))
 
 
 if __name__ == "__main__":
