@@ -9,13 +9,15 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from urllib3.exceptions import HTTPError
 
-from adapters.reading import SourceChangedWhileRead, Tally, hours_of, refuse_difference
+from adapters.reading import MARK, SourceChangedWhileRead, Tally, hours_of, refuse_difference
 from adapters.usage_tables import TableMapping
 from models.columns import REPORTED
 from models.period import Period
 
 CLICKHOUSE = TableMapping(dimensions_in="dimensions")
 """What the columns are called where nothing else is declared."""
+
+_MARKED = "cityHash64(id, meter, quantity)"
 
 SETTINGS = {
     "output_format_json_escape_forward_slashes": 0,
@@ -47,7 +49,8 @@ class ClickHouseUsage:
         """Yield the events of a window, streamed.
 
         Results are lazy: an error of the server in mid-stream shows only while reading, and a stream that merely
-        ends looks whole. So the server tallies its rows by hour before and after, and both must be what arrived.
+        ends looks whole. So the server tallies its rows by hour before and after, and both must be what arrived:
+        as many rows, their quantity, and the sum of a hash of each row, which the server sends along with it.
 
         Raises:
             SourceChangedWhileRead: rows were lost on the way, the stream died, or the table was written meanwhile.
@@ -56,7 +59,7 @@ class ClickHouseUsage:
         bounds = {"low": window.starts_at, "high": window.ends_at}
         arrived = Tally()
         with self._client() as client:
-            events = _events(self._mapping, self._wall_clocks(client))
+            events = f"SELECT *, {_MARKED} AS {MARK} FROM ({_events(self._mapping, self._wall_clocks(client))})"
             said = self._tally(client, events, bounds)
             try:
                 with client.query_arrow_stream(
@@ -64,7 +67,7 @@ class ClickHouseUsage:
                 ) as stream:
                     for batch in stream:
                         columns = _as_columns(batch)
-                        arrived.add(columns)
+                        arrived.add(columns, batch.column(MARK))
                         yield columns
             except (ClickHouseError, HTTPError, pa.ArrowInvalid, OSError) as error:
                 raise SourceChangedWhileRead(f"the stream died: {error}", source=self.name) from error
@@ -73,10 +76,8 @@ class ClickHouseUsage:
         refuse_difference(said, after, self.name, "the table answers otherwise after the pass than before it")
 
     def _tally(self, client: Any, events: str, bounds: dict[str, datetime]) -> Any:
-        text = "concat(id, '|', meter, '|', toDecimalString(quantity, 12))"
         query = (
-            "SELECT toStartOfHour(starts_at) AS hour, count(), sum(quantity),"
-            f" sumWithOverflow(reinterpretAsUInt64(substring(MD5({text}), 1, 8)))"
+            f"SELECT toStartOfHour(starts_at) AS hour, count(), sum(quantity), sumWithOverflow({MARK})"
             f" FROM ({events}) GROUP BY hour"
         )
         return hours_of(client.query(query, parameters=bounds, settings=SETTINGS, tz_mode="aware").result_rows)

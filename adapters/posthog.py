@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import duckdb
 import pyarrow as pa
@@ -228,37 +228,40 @@ def _select(account: str, alike: Mapping[str, Metered], key: str, nested: bool) 
     `nested`: the body is the whole event.
 
     Numbers are read as decimals out of the JSON text, not by way of its values: those are floats, with 17 digits.
+    A body is read once; a second time only for what is a number and a text too, and where `true` may stand as 1.
     """
     metered = next(iter(alike.values()))
     meters = " ".join(f"WHEN {_text(one.event)} THEN {_text(one.meter)}" for one in alike.values())
     events = ", ".join(map(_text, alike))
-    texts = _read(nested, "VARCHAR", account, metered.quantity, *metered.dimensions.values())
-    numbers = _read(nested, "DECIMAL(38,12)", metered.quantity, *([metered.cost] if metered.cost else ()))
+    numbers = dict.fromkeys((metered.quantity, *([metered.cost] if metered.cost else ())), "DECIMAL(38,12)")
+    found = _read(nested, dict.fromkeys((account, *metered.dimensions.values()), "VARCHAR") | numbers)
+
+    def text_of(name: str) -> str:
+        return _of(_read(nested, {name: "VARCHAR"}), name) if name in numbers else _of("found", name)
+
     dims = ", ".join(
-        f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || to_json({_of('texts', source)})"
+        f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || to_json({text_of(source)})"
         for name, source in sorted(metered.dimensions.items())
     )
     columns = f"'{{' || concat_ws(',', {dims}) || '}}'" if dims else _text("{}")  # an absent one is left out
-    text = _of("texts", metered.quantity)
-    quantity = f"CASE WHEN {text} NOT IN ('true', 'false') THEN {_of('numbers', metered.quantity)} END"
+    number, text = _of("found", metered.quantity), text_of(metered.quantity)
+    quantity = f"CASE WHEN {number} NOT IN (0, 1) THEN {number} WHEN {text} NOT IN ('true', 'false') THEN {number} END"
     cost, currency = "NULL", "NULL"
     if metered.cost:  # one that is no number is not known
-        cost = _of("numbers", metered.cost)
+        cost = _of("found", metered.cost)
         currency = f"CASE WHEN {cost} IS NOT NULL THEN {_text(str(metered.currency))} END"
     return (
-        f"SELECT uuid AS id, {_of('texts', account)} AS account, CASE event {meters} END AS meter,"
+        f"SELECT uuid AS id, {text_of(account)} AS account, CASE event {meters} END AS meter,"
         f" {quantity} AS quantity, happened AS starts_at, NULL::TIMESTAMPTZ AS ends_at, inserted AS received_at,"
         f" {columns} AS dims, {_text(key)} AS place, {cost} AS cost, {currency} AS cost_currency"
-        f" FROM (SELECT *, {texts} AS texts, {numbers} AS numbers FROM events WHERE event IN ({events}))"
-        f" WHERE {text} IS NOT NULL"
+        f" FROM (SELECT *, {found} AS found FROM events WHERE event IN ({events}))"
+        f" WHERE CASE WHEN {number} IS NULL THEN {text} IS NOT NULL ELSE true END"
     )
 
 
-def _read(nested: bool, kind: str, *names: str) -> str:
+def _read(nested: bool, kinds: Mapping[str, str]) -> str:
     """Return the SQL that reads properties of a body, each as a kind, in one pass over its text; null: it is none."""
-    wanted: Any = dict.fromkeys(names, kind)
-    if nested:
-        wanted = {"properties": wanted}
+    wanted = {"properties": dict(kinds)} if nested else dict(kinds)
     read = f"from_json(body, {_text(json.dumps(wanted, ensure_ascii=False))})"
     return f"{read}.properties" if nested else read
 

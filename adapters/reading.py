@@ -17,10 +17,12 @@ Hour = tuple[int, Decimal, int]
 WRAP = 2**64
 QUANTITIES = f"DECIMAL({QUANTITY.precision}, {QUANTITY.scale})"
 
+MARK = "mark"
+"""The column in which a server may say its hash of each row."""
+
+_MARKED = f"md5_number_upper(id || '|' || meter || '|' || quantity::{QUANTITIES}::VARCHAR)"
 _BY_HOUR = (
-    "SELECT epoch(date_trunc('hour', starts_at))::BIGINT, count(*), sum(quantity),"
-    f" sum(md5_number_upper(id || '|' || meter || '|' || quantity::{QUANTITIES}::VARCHAR)::HUGEINT)"
-    " FROM batch GROUP BY 1"
+    "SELECT epoch(date_trunc('hour', starts_at))::BIGINT, count(*), sum(quantity), sum({mark}) FROM batch GROUP BY 1"
 )
 
 
@@ -38,10 +40,14 @@ class Tally:
         self._db = duckdb.connect(config={"threads": 1})
         self._db.execute("SET TimeZone = 'UTC'")
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count a batch of usage columns."""
-        self._db.register("batch", pa.Table.from_batches([batch.select(["id", "meter", "quantity", "starts_at"])]))
-        for seconds, rows, quantity, digest in self._db.execute(_BY_HOUR).fetchall():
+    def add(self, batch: pa.RecordBatch, marks: pa.Array | None = None) -> None:
+        """Count a batch of usage columns; `marks`: the server's hash of each row, which arrived with it."""
+        counted = pa.Table.from_batches([batch.select(["id", "meter", "quantity", "starts_at"])])
+        if marks is not None:
+            counted = counted.append_column(MARK, marks)
+        self._db.register("batch", counted)
+        by_hour = _BY_HOUR.format(mark=_MARKED if marks is None else MARK)
+        for seconds, rows, quantity, digest in self._db.execute(by_hour).fetchall():
             hour = datetime.fromtimestamp(seconds, UTC)
             before = self._hours[hour]
             self._hours[hour] = (before[0] + rows, before[1] + (quantity or 0), (before[2] + (digest or 0)) % WRAP)

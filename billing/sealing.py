@@ -260,7 +260,8 @@ def _inside(window: Period) -> str:
 
 
 def _write(db: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
-    db.execute(f"COPY ({select}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})")
+    how = f"FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {ROW_GROUP}"
+    db.execute(f"COPY ({select}) TO {_quoted(path)} ({how})")
 
 
 def _write_buckets(
@@ -384,7 +385,7 @@ def _fingerprint(db: duckdb.DuckDBPyConnection, buckets: str) -> str:
 def _hash(db: duckdb.DuckDBPyConnection, buckets: str, whole: "hashlib._Hash") -> None:
     cursor = db.execute(
         "SELECT concat_ws('|', customer, meter, dims, sum(quantity), sum(events), sum(digest),"
-        " sum(digest::HUGEINT * (epoch_us(starts_at) // 3600000000))) FROM "
+        " sum(digest * (epoch_us(starts_at) // 3600000000))) FROM "
         f"{buckets} GROUP BY customer, meter, dims ORDER BY customer, meter, dims"
     )
     while lines := cursor.fetchmany(10_000):

@@ -1,4 +1,4 @@
-"""CloseShard: at most a few hundred customers, all started at once, their evidence sealed as each ends."""
+"""CloseShard: at most a few hundred customers, all started in waves, their evidence sealed as each ends."""
 
 import asyncio
 
@@ -22,19 +22,34 @@ from models.close import State
 from workflows import options, pausing, search
 from workflows.customer_close import CustomerClose
 
+WAVE = 50
+"""Customers started, or told, at a time: each answers with an event, and Temporal's server fails a workflow task during
+which more than a hundred came in (`history.maximumBufferedEventsBatch`). With all at once, 10,000 customers showed it.
+"""
+
 
 @workflow.defn(name="CloseShard")
 class CloseShard:
     """Close the customers of one shard.
 
     No window and no continue-as-new: a customer waits for people for days, and one that waits costs the
-    server a row, not a slot. A shard stays under the server's 2,000 pending children.
+    server a row, not a slot. A wave is over once its customers have begun. A shard stays under the server's 2,000
+    pending children.
     """
 
     @workflow.init
     def __init__(self, task: CloseShardOf) -> None:
         self.paused = ""
         self.below: set[str] = set()
+        self.customers = len(task.customers)
+        self.begun: asyncio.Semaphore | None = None
+
+    def wave(self) -> asyncio.Semaphore:
+        """Return what lets a wave through; a shard of one wave, and one that began before there were any, has one."""
+        if self.begun is None:
+            waves = self.customers > WAVE and workflow.patched("customers-start-in-waves")
+            self.begun = asyncio.Semaphore(WAVE if waves else max(1, self.customers))
+        return self.begun
 
     @workflow.run
     async def run(self, task: CloseShardOf) -> ShardClosed:
@@ -51,31 +66,8 @@ class CloseShard:
         close = CustomerRef(month=task.month, revision=task.revision, customer=customer)
         workflow_id = customer_close_id(task.month, task.revision, customer)
         run_id = ""
-        if self.paused:
-            await workflow.wait_condition(lambda: not self.paused)
-        self.below.add(workflow_id)
         try:
-            child = await workflow.start_child_workflow(
-                CustomerClose.run,
-                CloseCustomer(
-                    month=task.month,
-                    revision=task.revision,
-                    customer=customer,
-                    poll_seconds=task.poll_seconds,
-                    reminder_hours=task.reminder_hours,
-                    dry_run=task.dry_run,
-                ),
-                id=workflow_id,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-                parent_close_policy=ParentClosePolicy.ABANDON,
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(search.CUSTOMER, customer),
-                        SearchAttributePair(search.PERIOD, task.month),
-                    ]
-                ),
-                static_summary=f"{customer} {task.month}",
-            )
+            child = await self.begin(task, customer, workflow_id)
             run_id = child.first_execution_run_id or ""
             if self.paused:
                 await pausing.tell([workflow_id], Hold(why=self.paused))
@@ -95,12 +87,50 @@ class CloseShard:
         )
         return closed
 
+    async def begin(
+        self, task: CloseShardOf, customer: str, workflow_id: str
+    ) -> workflow.ChildWorkflowHandle[CustomerClose, CustomerClosed]:
+        """Return one customer's close once it has begun, in a wave, and not while the close is paused."""
+        while True:
+            if self.paused:
+                await workflow.wait_condition(lambda: not self.paused)
+            async with self.wave():
+                if not self.paused:
+                    self.below.add(workflow_id)
+                    return await self.start(task, customer, workflow_id)
+
+    async def start(
+        self, task: CloseShardOf, customer: str, workflow_id: str
+    ) -> workflow.ChildWorkflowHandle[CustomerClose, CustomerClosed]:
+        """Start one customer's close."""
+        return await workflow.start_child_workflow(
+            CustomerClose.run,
+            CloseCustomer(
+                month=task.month,
+                revision=task.revision,
+                customer=customer,
+                poll_seconds=task.poll_seconds,
+                reminder_hours=task.reminder_hours,
+                dry_run=task.dry_run,
+            ),
+            id=workflow_id,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(search.CUSTOMER, customer),
+                    SearchAttributePair(search.PERIOD, task.month),
+                ]
+            ),
+            static_summary=f"{customer} {task.month}",
+        )
+
     @workflow.signal(name=pausing.SIGNAL)
     async def hold(self, message: Hold) -> None:
         """Begin no customer while the close is paused, and tell those that run; or let them go on."""
         self.paused = message.why
         workflow.set_current_details(self.paused)
-        await pausing.tell(sorted(self.below), message)
+        await pausing.tell(sorted(self.below), message, self.wave())
 
     async def adopt(self, close: CustomerRef) -> CustomerClosed:
         """Wait for a close that another parent started: a poll that adds no history per try."""

@@ -115,6 +115,7 @@ class Cells:
         self.slices: Mapping[str, Slice] = {one.source: one for one in slices}
         self._columns = {one.source: _Columns(_inside(one.buckets, period)) for one in slices}
         self._compared: dict[tuple[str, str], tuple[tuple[Cell, ...], tuple[Cell, ...]]] = {}
+        self._edges: dict[str, tuple[Numbers, Numbers]] = {}
         self._events: dict[str, pa.Table] = {}
         starts = bucket_starts(period, cuts)
         self._bounds: dict[str, tuple[tuple[datetime, datetime], ...]] = {
@@ -159,7 +160,7 @@ class Cells:
         bounds = self._bounds[name]
         places, kinds = self._projected(ours, theirs)
         sides = [
-            _beside(self._side(source, places[source], bounds), first=first)
+            _beside(self._side(source, places[source], name), first=first)
             for source, first in ((ours, True), (theirs, False))
         ]
         both = pa.concat_tables(sides).group_by(["kind", "cell"], use_threads=False)
@@ -178,10 +179,10 @@ class Cells:
         in_order = [sorted(cells, key=lambda c: (c.meter, c.starts_at, c.dims)) for cells in (differing, unlike)]
         return tuple(in_order[0]), tuple(in_order[1])
 
-    def _side(self, source: str, places: Numbers, bounds: Spans) -> pa.Table:
+    def _side(self, source: str, places: Numbers, buckets: str) -> pa.Table:
         """Return a source's buckets as kind, cell, quantity, events and digest; those in no cell are left out."""
         columns = self._columns[source]
-        cell = _cells(columns.starts, bounds)
+        cell = self._cells(columns.starts, buckets)
         kind = places[columns.kinds[0]] if len(places) else np.zeros(0, dtype=np.int64)
         kept = np.flatnonzero(cell >= 0)
         taken = columns.table.select(_NAMES)
@@ -191,22 +192,15 @@ class Cells:
 
     def _projected(self, ours: str, theirs: str) -> tuple[dict[str, Numbers], list[tuple[str, str]]]:
         """Return for each side its kinds' places among the common ones: dims onto the keys both report for a meter."""
-        parsed = {
-            source: [(meter, _parsed(dims)) for meter, dims in self._columns[source].kinds[1]]
-            for source in (ours, theirs)
-        }
-        keys: dict[str, dict[str, set[str]]] = {ours: {}, theirs: {}}
-        for source, kinds in parsed.items():
-            for meter, dims in kinds:
-                keys[source].setdefault(meter, set(dims)).intersection_update(dims)
+        kinds = {source: self._columns[source].kinds[1] for source in (ours, theirs)}
+        reported: dict[str, set[frozenset[str]]] = {}
+        for meter, dims in (*kinds[ours], *kinds[theirs]):
+            reported.setdefault(meter, set()).add(_names_in(dims))
+        shared = {meter: frozenset.intersection(*names) for meter, names in reported.items()}
         common: dict[tuple[str, str], int] = {}
         places: dict[str, Numbers] = {}
-        for source, kinds in parsed.items():
-            mine = []
-            for meter, dims in kinds:
-                shared = set.intersection(*(side[meter] for side in keys.values() if meter in side))
-                text = _text(tuple(sorted((key, dims[key]) for key in shared)))
-                mine.append(common.setdefault((meter, text), len(common)))
+        for source, own in kinds.items():
+            mine = [common.setdefault((meter, _onto(dims, shared[meter])), len(common)) for meter, dims in own]
             places[source] = np.array(mine, dtype=np.int64)
         return places, list(common)
 
@@ -214,7 +208,7 @@ class Cells:
         """Return a source's quantity of one meter by bucket; buckets without a row are absent."""
         columns, bounds = self._columns[source], self._bounds[buckets]
         rows = columns.by_meter.get(meter, np.zeros(0, dtype=np.int64))
-        cell = _cells(columns.starts[rows], bounds)
+        cell = self._cells(columns.starts[rows], buckets)
         quantities = columns.table["quantity"].take(pa.array(rows)).to_pylist()
         found: Series = {}
         for place, quantity in sorted(zip(cell.tolist(), quantities, strict=True), key=lambda pair: pair[0]):
@@ -226,6 +220,20 @@ class Cells:
     def starts(self, buckets: str) -> tuple[tuple[datetime, datetime], ...]:
         """Return the buckets' bounds, in order."""
         return self._bounds[buckets]
+
+    def _cells(self, starts: Numbers, buckets: str) -> Numbers:
+        """Return the cell each start lies in, or -1."""
+        if buckets not in self._edges:
+            bounds = self._bounds[buckets]
+            edges = [np.array([_microseconds(one[side]) for one in bounds], dtype=np.int64) for side in (0, 1)]
+            self._edges[buckets] = edges[0], edges[1]
+        lows, highs = self._edges[buckets]
+        if len(lows) == 0:
+            return np.full(len(starts), -1, dtype=np.int64)
+        place = np.searchsorted(lows, starts, side="right") - 1
+        held = (place >= 0) & (starts < highs[place])
+        found: Numbers = np.where(held, place, -1)
+        return found
 
     def quantity(self, source: str, meter: str, starts_at: datetime, ends_at: datetime) -> Decimal:
         """Return a source's quantity of a meter over a span, by its buckets' starts."""
@@ -319,13 +327,15 @@ class Cells:
 
 
 @lru_cache(maxsize=65_536)
-def _parsed(dims: str) -> dict[str, str]:
-    return dict(json.loads(dims))
+def _names_in(dims: str) -> frozenset[str]:
+    return frozenset(json.loads(dims))
 
 
 @lru_cache(maxsize=65_536)
-def _text(pairs: tuple[tuple[str, str], ...]) -> str:
-    return json.dumps(dict(pairs), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+def _onto(dims: str, names: frozenset[str]) -> str:
+    """Return dimensions with only these names left, in order."""
+    left = {name: value for name, value in json.loads(dims).items() if name in names}
+    return json.dumps(left, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 _NAMES = ("quantity", "events", "digest")
@@ -348,18 +358,6 @@ def _beside(side: pa.Table, first: bool) -> pa.Table:
 def _inside(buckets: pa.Table, period: Period) -> pa.Table:
     low, high = pa.scalar(period.starts_at, MOMENT), pa.scalar(period.ends_at, MOMENT)
     return buckets.filter(pc.and_(pc.greater_equal(buckets["starts_at"], low), pc.less(buckets["starts_at"], high)))
-
-
-def _cells(starts: Numbers, bounds: Spans) -> Numbers:
-    """Return the cell each start lies in, or -1."""
-    if not bounds or len(starts) == 0:
-        return np.full(len(starts), -1, dtype=np.int64)
-    lows = np.array([_microseconds(low) for low, _ in bounds], dtype=np.int64)
-    highs = np.array([_microseconds(high) for _, high in bounds], dtype=np.int64)
-    place = np.searchsorted(lows, starts, side="right") - 1
-    held = (place >= 0) & (starts < highs[place])
-    found: Numbers = np.where(held, place, -1)
-    return found
 
 
 def _sum(quantities: pa.ChunkedArray) -> Decimal:

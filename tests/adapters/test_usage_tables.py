@@ -225,6 +225,11 @@ class Faulty:
                         [q + 1 for q in batch.column("quantity").to_pylist()], batch.column("quantity").type
                     )
                     yield batch.set_column(batch.schema.get_field_index("quantity"), "quantity", wrong)
+                case "gives a row again in another's place":
+                    again = batch.take(pa.array([0] * batch.num_rows))
+                    for name in ("quantity", "starts_at"):  # as many rows, of as much, in the same hours
+                        again = again.set_column(again.schema.get_field_index(name), name, batch.column(name))
+                    yield again
                 case _:
                     yield batch
 
@@ -235,6 +240,7 @@ STREAM_FAULTS = (
     "returns a short last block",
     "lies about its count",
     "changes a quantity on the way",
+    "gives a row again in another's place",
 )
 
 
@@ -297,6 +303,8 @@ def test_postgres_never_gives_a_whole_pass_that_is_not_the_table(
                 )
         if fault == "changes a quantity on the way":
             return batch(self, [(*row[:3], row[3] + 1, *row[4:]) for row in rows])
+        if fault == "gives a row again in another's place":
+            return batch(self, [(seen[0]["id"][0].as_py(), *row[1:]) for row in rows])
         lost = fault == "ends early without an error" or (fault == "returns a short last block" and len(seen) == 2)
         return seen[-1].slice(0, 0) if lost else seen[-1]
 
