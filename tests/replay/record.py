@@ -1,7 +1,7 @@
 """Record: real histories of every plan, by the fakes on a real server: python -m tests.replay.record [FOLDER [PLANS]].
 
-PLANS is `correction`, `rate-change`, `usage-refresh`, `webhooks`, `paused` or `customer-close` (with the whole month);
-all, when left out.
+PLANS is `correction`, `rate-change`, `usage-refresh`, `webhooks`, `exports`, `paused`, `waves` or `customer-close`
+(with the whole month); all, when left out.
 
 Run it after a change of the plans that `workflow.patched` guards, into a folder beside the old ones: the old histories
 stay, they are what production still holds.
@@ -27,6 +27,7 @@ from activities.messages import (
     ChangeRate,
     CloseCustomer,
     CloseMonth,
+    CloseShardOf,
     CorrectInvoice,
     CustomerClosed,
     Decide,
@@ -69,6 +70,7 @@ from tests.workflows.test_customer_close import approve, until
 from tests.workflows.test_pausing import until_started
 from workflows import options, search
 from workflows.book_event import BookEvent
+from workflows.close_shard import WAVE, CloseShard
 from workflows.correction import Correction
 from workflows.customer_close import CustomerClose
 from workflows.lock_period import LockPeriod
@@ -317,6 +319,8 @@ async def record(folder: Path, only: str = "") -> list[Path]:
             written.append(await _exports(env.client, folder))
         if "paused".startswith(only):
             written += await _paused_month(env.client, folder)
+        if "waves".startswith(only):
+            written.append(await _waves(env.client, folder))
         if "rate-change".startswith(only):
             written += await _rate_changes(env.client, folder)
         if not "customer-close".startswith(only):
@@ -474,6 +478,21 @@ async def _paused_month(client: Client, folder: Path) -> list[Path]:
         await month.result()
     ids = (close, f"{close}/shard-001", handle.id)
     return [await _keep(client, id_, folder / f"{name}.json") for id_, name in zip(ids, PAUSED, strict=True)]
+
+
+WAVES = "close-shard-in-waves"
+
+
+async def _waves(client: Client, folder: Path) -> Path:
+    """Record a shard of two waves."""
+    deeds = LockableDeeds()
+    deeds.people = 0
+    shard = f"close/{MONTH}@3/shard-001"
+    customers = tuple(f"c{number:02}" for number in range(WAVE + 2))
+    async with workers(client, deeds, 1000):
+        task = CloseShardOf(month=MONTH, revision=3, shard=1, customers=customers)
+        await client.execute_workflow(CloseShard.run, task, id=shard, task_queue=options.CLOSE_QUEUE)
+    return await _keep(client, shard, folder / f"{WAVES}.json")
 
 
 async def _keep(client: Client, workflow_id: str, path: Path) -> Path:

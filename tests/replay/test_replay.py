@@ -12,7 +12,7 @@ from temporalio.workflow import NondeterminismError
 
 from runtime import temporal
 from tests.replay.changed import PostedBeforeRecognized
-from tests.replay.record import CORRECTION_SCENES, HISTORIES, PAUSED, RATE_SCENES, SCENES
+from tests.replay.record import CORRECTION_SCENES, HISTORIES, PAUSED, RATE_SCENES, SCENES, WAVES
 from tests.replay.sequence import Sequence, all_plans, committed, sequence_of
 from workers.registry import WORKFLOWS
 
@@ -52,7 +52,7 @@ def test_every_plan_and_every_way_a_close_can_go_is_recorded() -> None:
     assert {f"customer-close-{name}" for name in SCENES} <= recorded
     assert {f"rate-change-{name}" for name in RATE_SCENES} <= recorded
     assert {f"correction-{name}" for name in CORRECTION_SCENES} <= recorded
-    assert set(PAUSED) <= recorded
+    assert {*PAUSED, WAVES} <= recorded
 
 
 def test_a_changed_order_of_deeds_is_caught() -> None:
