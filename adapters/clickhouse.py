@@ -18,6 +18,7 @@ CLICKHOUSE = TableMapping(dimensions_in="dimensions")
 """What the columns are called where nothing else is declared."""
 
 _MARKED = "cityHash64(id, meter, quantity)"
+"""The server's hash of a row (docs/decisions/0016)."""
 
 SETTINGS = {
     "output_format_json_escape_forward_slashes": 0,

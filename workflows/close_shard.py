@@ -1,4 +1,4 @@
-"""CloseShard: at most a few hundred customers, all started in waves, their evidence sealed as each ends."""
+"""CloseShard: at most a few hundred customers, started in waves, their evidence sealed as each ends."""
 
 import asyncio
 
